@@ -1,0 +1,248 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// check looks at what concerns more than one option. Where an option is wrong by itself, checks that
+// would only say so again are left out.
+func (d *decoder) check(c *Config) {
+	d.checkNames(c)
+	d.checkLinks(c)
+	d.checkListeners(c)
+	d.checkTimes(c)
+	d.checkLimits(&c.Limits)
+}
+
+// good reports whether nothing at or below the paths has failed.
+func (d *decoder) good(paths ...string) bool {
+	for _, e := range d.errs {
+		for _, path := range paths {
+			if e.Path == "" || strings.HasPrefix(e.Path+".", path+".") || strings.HasPrefix(e.Path, path+"[") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// fail reports a value that is right by itself and wrong beside another one.
+func (d *decoder) fail(path, given string, problem *invalid) {
+	m := d.marks[path]
+	if m.source == "" {
+		m.source = d.source
+	}
+	d.errs = append(d.errs, &Error{
+		Source: m.source, Line: m.line, Path: path, Given: redact(given), Problem: problem.problem, Want: problem.want,
+	})
+}
+
+func (d *decoder) warn(path, text string, args ...any) {
+	m := d.marks[path]
+	if m.source == "" {
+		m.source = d.source
+	}
+	d.warnings = append(d.warnings, Warning{Source: m.source, Line: m.line, Path: path, Text: fmt.Sprintf(text, args...)})
+}
+
+// checkNames wants each name and each address once.
+func (d *decoder) checkNames(c *Config) {
+	if d.good("producers") {
+		if len(c.Producers) == 0 && d.marks["producers"] != (mark{}) {
+			d.fail("producers", "", bad("give at least one own producer", "is empty"))
+		}
+		once := d.once("is given twice, as %s too", "remove one")
+		for i, p := range c.Producers {
+			once(fmt.Sprintf("producers[%d]", i), ".name", p.Name.String())
+		}
+	}
+	if !d.good("nodes", "network.peers") {
+		return
+	}
+	if len(c.Nodes) == 0 && d.marks["nodes"] != (mark{}) {
+		d.fail("nodes", "", bad("give at least one node", "is empty"))
+	}
+	name := d.once("is the name of %s too", "give each node and peer a name of its own")
+	address := d.once("is dialled as %s too", "give each address once, as a node or as a peer")
+	for i, n := range c.Nodes {
+		path := fmt.Sprintf("nodes[%d]", i)
+		name(path, ".name", n.Name)
+		address(path, ".dial", n.Dial)
+	}
+	for i, p := range c.Network.Peers {
+		path := fmt.Sprintf("network.peers[%d]", i)
+		if p.Name != p.Dial {
+			name(path, ".name", p.Name)
+		}
+		address(path, ".dial", p.Dial)
+	}
+}
+
+// once returns a function that fails for a value it was called with before. The field's own path is
+// used if it was given, the record's if the record is a plain value.
+func (d *decoder) once(problem, want string) func(record, field, value string) {
+	seen := map[string]string{}
+	return func(record, field, value string) {
+		if value == "" {
+			return
+		}
+		value = strings.ToLower(value)
+		if first, twice := seen[value]; twice {
+			d.fail(record+field, value, bad(want, problem, first))
+			return
+		}
+		seen[value] = record
+	}
+}
+
+// checkLinks wants a way between the relay and each node, and to the network.
+func (d *decoder) checkLinks(c *Config) {
+	if !d.good("listen", "nodes", "network.peers") {
+		return
+	}
+	open := ""
+	for i, n := range c.Nodes {
+		path := fmt.Sprintf("nodes[%d]", i)
+		switch {
+		case c.Listen.Internal == "" && len(n.From) > 0:
+			d.fail(path+".from", strings.Join(n.From, ", "), bad("set listen.internal too, or remove it", "cannot connect without listen.internal"))
+		case c.Listen.Internal == "" && n.Dial == "":
+			d.fail(path, n.Name, bad("give dial, or from together with listen.internal", "has no way to the relay"))
+		case n.DialsUs() && len(n.From) == 0:
+			open = path
+		}
+	}
+	if open != "" {
+		d.warn(open, "has neither dial nor from: whoever reaches listen.internal (%s) counts as our node", c.Listen.Internal)
+	}
+	if c.Listen.Internal != "" && !anyDialsUs(c.Nodes) {
+		d.warn("listen.internal", "no node has from: every connection to it will be refused")
+	}
+	d.checkFrom(c)
+	if len(c.Network.Peers) == 0 && c.Listen.Network == "" {
+		d.fail("network.peers", "", bad("give peers to dial, or listen.network for them to connect to", "the relay has no way to the network"))
+	}
+	if c.Listen.Network != "" && c.P2P.MaxClients == 0 && len(c.Network.Peers) == 0 && d.good("p2p.max_clients") {
+		d.fail("p2p.max_clients", "0", bad("give at least 1, or network.peers to dial", "leaves the relay no way to the network"))
+	}
+}
+
+func anyDialsUs(nodes []Node) bool {
+	for i := range nodes {
+		if nodes[i].DialsUs() {
+			return true
+		}
+	}
+	return false
+}
+
+// checkFrom warns of nodes that cannot be told apart by where they connect from.
+func (d *decoder) checkFrom(c *Config) {
+	owner := map[string]string{}
+	for i, n := range c.Nodes {
+		for j, host := range n.From {
+			host = strings.ToLower(host)
+			if first, shared := owner[host]; shared {
+				d.warn(fmt.Sprintf("nodes[%d].from[%d]", i, j), "%s is in the list of %s too: connections from there go by that name", host, first)
+				continue
+			}
+			owner[host] = n.Name
+		}
+	}
+}
+
+// checkListeners wants an address for each listener, and none of the relay's own among those dialled.
+func (d *decoder) checkListeners(c *Config) {
+	if !d.good("listen", "admin.listen") {
+		return
+	}
+	listeners := []struct{ path, address string }{
+		{"listen.internal", c.Listen.Internal},
+		{"listen.network", c.Listen.Network},
+		{"admin.listen", c.Admin.Listen},
+	}
+	for i, a := range listeners {
+		for _, b := range listeners[:i] {
+			if overlap(a.address, b.address) {
+				d.fail(a.path, a.address, bad("give it another port or address", "is taken by %s (%s)", b.path, b.address))
+				break
+			}
+		}
+	}
+	if d.good("nodes", "network.peers") {
+		for i, n := range c.Nodes {
+			d.notOurs(c, fmt.Sprintf("nodes[%d].dial", i), n.Dial)
+		}
+		for i, p := range c.Network.Peers {
+			d.notOurs(c, fmt.Sprintf("network.peers[%d].dial", i), p.Dial)
+		}
+	}
+	if host, _, err := net.SplitHostPort(c.Admin.Listen); err == nil && !isLoopback(host) {
+		d.warn("admin.listen", "%s can be reached from outside this host and asks for no password", c.Admin.Listen)
+	}
+}
+
+func (d *decoder) notOurs(c *Config, path, address string) {
+	for _, own := range []string{c.Listen.Internal, c.Listen.Network} {
+		if address != "" && strings.EqualFold(address, own) {
+			d.fail(path, address, bad("give the address of the other side", "is an address this relay listens on itself"))
+			return
+		}
+	}
+}
+
+// overlap reports whether one host cannot listen on both.
+func overlap(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || strings.Trim(portA, "0") == "" {
+		return false
+	}
+	return strings.EqualFold(hostA, hostB) || isWildcard(hostA) || isWildcard(hostB)
+}
+
+func (d *decoder) checkTimes(c *Config) {
+	if d.good("start_fence", "max_future") && c.StartFence < c.MaxFuture {
+		d.fail("start_fence", formatDuration(c.StartFence), bad("give at least max_future ("+formatDuration(c.MaxFuture)+")",
+			"is shorter than max_future: a block let out early before a restart could get a second one for its slot"))
+	}
+	if d.good("p2p.keepalive", "p2p.idle_timeout") && c.P2P.IdleTimeout <= c.P2P.Keepalive {
+		d.fail("p2p.idle_timeout", formatDuration(c.P2P.IdleTimeout), bad("give more than p2p.keepalive ("+formatDuration(c.P2P.Keepalive)+")",
+			"ends a session before the other side was asked anything"))
+	} else if d.good("p2p.idle_timeout") && c.P2P.IdleTimeout <= 10*time.Second {
+		d.warn("p2p.idle_timeout", "a quiet nodeos sends a message every 10s only: good sessions will be closed")
+	}
+	if d.good("p2p.handshake_timeout", "chain_id") && c.ChainID.IsZero() && c.P2P.HandshakeTimeout < 11*time.Second {
+		d.warn("p2p.handshake_timeout", "without chain_id a dialled node may need 10s for its first message: set chain_id, or at least 11s")
+	}
+	for _, r := range []struct {
+		path string
+		Redial
+	}{{"p2p.redial_node", c.P2P.RedialNode}, {"p2p.redial_network", c.P2P.RedialNetwork}} {
+		if d.good(r.path) && r.Min > r.Max {
+			d.fail(r.path+".min", formatDuration(r.Min), bad("give at most that, or raise max", "is longer than max (%s)", formatDuration(r.Max)))
+		}
+	}
+}
+
+func (d *decoder) checkLimits(l *Limits) {
+	if !d.good("limits") {
+		return
+	}
+	for _, part := range []struct {
+		path string
+		size int
+	}{
+		{"limits.queue_bytes", l.QueueBytes},
+		{"limits.sync_queue_bytes", l.SyncQueueBytes},
+		{"limits.trx_queue_bytes", l.TrxQueueBytes},
+	} {
+		if part.size > l.Memory {
+			d.fail(part.path, formatBytes(part.size), bad("give at most that, or raise limits.memory",
+				"is more than limits.memory (%s), which bounds all queues together", formatBytes(l.Memory)))
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// Config is a validated configuration: every option has its value or its default, and the checks
+// across options have passed. See options.go for what each one means.
+type Config struct {
+	// ChainID is zero if it is to be learned from the own nodes.
+	ChainID   p2pwire.ID
+	AgentName string
+	Takeover  Takeover
+	Producers []Producer
+	Nodes     []Node
+	Network   Network
+	Listen    Listen
+	P2P       P2P
+	Limits    Limits
+
+	StartFence time.Duration
+	MaxFuture  time.Duration
+	LateGrace  time.Duration
+
+	Admin Admin
+	Log   Log
+}
+
+// Takeover is the way a node's production is taken over by another.
+type Takeover string
+
+// TakeoverRace lets all nodes produce and one lineage per run out.
+const TakeoverRace Takeover = "race"
+
+// Producer is an own producer: an account whose blocks are arbitrated.
+type Producer struct {
+	Name p2pwire.Name
+	// Keys are its block signing keys; none if they are not known here.
+	Keys []p2pwire.K1Key
+}
+
+// Node is one of our nodeos, a session of the internal side.
+type Node struct {
+	Name string
+	// Dial is its host:port, empty if only the node dials.
+	Dial string
+	// From lists the IP addresses or host names it may dial from.
+	From     []string
+	Priority int
+}
+
+// DialsUs reports whether the node is expected to dial the relay's internal listener.
+func (n *Node) DialsUs() bool { return len(n.From) > 0 || n.Dial == "" }
+
+// Network is the outside world.
+type Network struct {
+	Peers []Peer
+}
+
+// Peer is a peer of the network that the relay dials.
+type Peer struct {
+	// Name is the address if no name was given.
+	Name string
+	// Dial is its host:port.
+	Dial string
+}
+
+// Listen holds the addresses (host:port) the relay accepts p2p connections on; empty: none.
+type Listen struct {
+	Internal string
+	Network  string
+	// P2PServerAddress is what handshakes announce.
+	P2PServerAddress string
+}
+
+// P2P is how sessions are held.
+type P2P struct {
+	// PeerPrivateKeyFile is the file with the key that signs our handshakes; empty: unsigned. [Load]
+	// makes it absolute.
+	PeerPrivateKeyFile string
+	// PeerPublicKey belongs to it; filled in by [Load], not by [Parse]. Zero without a key file.
+	PeerPublicKey p2pwire.K1Key
+	// AllowedPeerKeys are the keys by which a network peer must sign its handshake; empty: any peer.
+	AllowedPeerKeys []p2pwire.K1Key
+
+	Keepalive        time.Duration
+	HandshakeTimeout time.Duration
+	IdleTimeout      time.Duration
+	DialTimeout      time.Duration
+	RedialNode       Redial
+	RedialNetwork    Redial
+	Transactions     Transactions
+	MaxClients       int
+	MaxUnhandshaked  int
+}
+
+// Redial is a back-off: Min after the first failure, doubled with each up to Max. Every wait is
+// varied at random by up to the fraction Jitter of it, up or down.
+type Redial struct {
+	Min    time.Duration
+	Max    time.Duration
+	Jitter float64
+}
+
+// Transactions says which way transactions are carried.
+type Transactions string
+
+// The directions, as seen from our nodes.
+const (
+	TransactionsBoth Transactions = "both"
+	TransactionsIn   Transactions = "in"  // from the network to the nodes only
+	TransactionsOut  Transactions = "out" // from the nodes to the network only
+	TransactionsOff  Transactions = "off"
+)
+
+// Limits bounds the relay's memory. Sizes are in bytes.
+type Limits struct {
+	QueueBytes      int
+	SyncQueueBytes  int
+	TrxQueueBytes   int
+	Memory          int
+	RingBlocks      int
+	RingBytes       int
+	ReassemblyBytes int
+	DedupEntries    int
+	DedupAge        time.Duration
+}
+
+// Admin is the HTTP side: metrics, health, status.
+type Admin struct {
+	// Listen is a host:port, empty if switched off.
+	Listen string
+}
+
+// Log is how the relay logs.
+type Log struct {
+	Level  slog.Level
+	Format LogFormat
+}
+
+// LogFormat is the form of a log line.
+type LogFormat string
+
+// The log formats.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)

@@ -1,0 +1,346 @@
+package config
+
+import (
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// Option is the description of one option, for documentation and help texts.
+type Option struct {
+	// Path is where it is in the file: "p2p.keepalive", or "dial" for a field of a list's mappings.
+	Path string
+	// Env is the environment variable that overrides it; empty for a field.
+	Env string
+	// Kind is what it accepts: "duration, 500ms to 5s".
+	Kind string
+	// Default is as it would be written in the file; empty if there is none.
+	Default  string
+	Required bool
+	// Doc is one paragraph.
+	Doc string
+	// Fields are the keys of each mapping if the option is a list of mappings.
+	Fields []Option
+}
+
+// Options returns the descriptions of all options in the order of the example file.
+func Options() []Option {
+	list := describe(options())
+	for i := range list {
+		list[i].Env = envName(list[i].Path)
+	}
+	return list
+}
+
+func describe[T any](options []option[T]) []Option {
+	list := make([]Option, len(options))
+	for i, o := range options {
+		list[i] = Option{
+			Path: o.path, Kind: o.kind.name, Default: o.def, Required: o.required, Doc: o.doc, Fields: o.kind.fields,
+		}
+	}
+	return list
+}
+
+const envPrefix = "BPRELAY_"
+
+func envName(path string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+const (
+	mib = 1 << 20
+	gib = 1 << 30
+
+	// leastFrame is room for the largest frame nodeos accepts (8 MiB) and some more.
+	leastFrame = p2pwire.MaxPayload + mib
+)
+
+// options describes every option of the file: this table is the one place where an option is defined.
+func options() []option[Config] {
+	return []option[Config]{{
+		path:    "chain_id",
+		kind:    chainID(func(c *Config) *p2pwire.ID { return &c.ChainID }),
+		example: "aca376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906",
+		doc: "Chain the relay serves; a peer on another one is refused. If left out, it is learned from the " +
+			"first own node that names it, and a node that the relay dials may take 10 s to do so.",
+	}, {
+		path: "agent_name",
+		kind: agent(func(c *Config) *string { return &c.AgentName }),
+		def:  "bprelay",
+		doc:  "Name of the software announced in handshakes, like nodeos' agent-name.",
+	}, {
+		path: "takeover",
+		kind: takeover(func(c *Config) *Takeover { return &c.Takeover }),
+		def:  string(TakeoverRace),
+		doc: "How one node takes over from another. race: all nodes produce, the relay lets one line of blocks " +
+			"per run out and feeds the public chain to all of them. A node that dies loses the rest of its round, no more.",
+	}, {
+		path:     "producers",
+		kind:     records(func(c *Config) *[]Producer { return &c.Producers }, producerOptions(), "name"),
+		required: true,
+		example: `
+- name: aliceblockbp
+  keys:
+    - EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV`,
+		doc: "Own producers: the accounts whose blocks our nodes sign and the relay arbitrates.",
+	}, {
+		path:     "nodes",
+		kind:     records(func(c *Config) *[]Node { return &c.Nodes }, nodeOptions(), ""),
+		required: true,
+		example: `
+- name: node-a
+  dial: 10.0.0.11:9876
+  priority: 2
+- name: node-b
+  dial: 10.0.0.12:9876
+  priority: 1`,
+		doc: "Our nodeos, each of which has this relay (or relay pair) as its only peer. Let the relay dial them: " +
+			"it comes back at once after a lost link, nodeos only after up to connection-cleanup-period (30 s).",
+	}, {
+		path: "network.peers",
+		kind: records(func(c *Config) *[]Peer { return &c.Network.Peers }, peerOptions(), "dial"),
+		example: `
+- name: bp-north
+  dial: p2p.north.example:9876
+- p2p.south.example:9876`,
+		doc: "Peers of the network that the relay dials, as mappings or plain host:port. They should be producers or " +
+			"have vote-threads set: another nodeos carries no votes. Take several, in different places.",
+	}, {
+		path:    "listen.internal",
+		kind:    listen(func(c *Config) *string { return &c.Listen.Internal }),
+		example: "10.0.0.1:9877",
+		doc: "Address on which own nodes may connect. Whoever is accepted here counts as our node, so nobody else " +
+			"should be able to reach it. If left out, the relay only dials its nodes.",
+	}, {
+		path:    "listen.network",
+		kind:    listen(func(c *Config) *string { return &c.Listen.Network }),
+		example: "0.0.0.0:9876",
+		doc:     "Address on which peers of the network may connect. If left out, the relay only dials them.",
+	}, {
+		path:    "listen.p2p_server_address",
+		kind:    dial(func(c *Config) *string { return &c.Listen.P2PServerAddress }),
+		example: "p2p.alice.example:9876",
+		doc: "Address announced in handshakes, like nodeos' p2p-server-address. If left out, listen.network is " +
+			"announced, or bprelay:0 without one.",
+	}, {
+		path:    "p2p.peer_private_key_file",
+		kind:    file(func(c *Config) *string { return &c.P2P.PeerPrivateKeyFile }),
+		example: "peer.key",
+		doc: "File that holds the K1 private key (WIF or PVT_K1_) which signs our handshakes, for peers and nodes that " +
+			"ask for one of their peer-key list. Nobody but its owner may have access to it (chmod 600). A relative path " +
+			"counts from this file's directory. If left out, handshakes are not signed.",
+	}, {
+		path:    "p2p.allowed_peer_keys",
+		kind:    keys(func(c *Config) *[]p2pwire.K1Key { return &c.P2P.AllowedPeerKeys }),
+		example: "[EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV]",
+		doc: "Public keys (K1) of network peers: one that does not sign its handshake by one of them is refused, " +
+			"whoever dialled. If empty, every peer is welcome.",
+	}, {
+		path: "p2p.keepalive",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.Keepalive }, 500*time.Millisecond, 5*time.Second),
+		def:  "3s",
+		doc: "How often the relay sends a time message of its own. nodeos closes an incoming connection on which " +
+			"nothing came for 10 s.",
+	}, {
+		path: "p2p.handshake_timeout",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.HandshakeTimeout }, time.Second, time.Minute),
+		def:  "15s",
+		doc: "A connection without a handshake for this long is closed. Below 11 s a node that was dialled without a " +
+			"known chain_id is cut off before its first word.",
+	}, {
+		path: "p2p.idle_timeout",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.IdleTimeout }, time.Second, 10*time.Minute),
+		def:  "30s",
+		doc:  "A session from which nothing came for this long is closed. A quiet nodeos sends a time message every 10 s.",
+	}, {
+		path: "p2p.dial_timeout",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.DialTimeout }, 100*time.Millisecond, time.Minute),
+		def:  "3s",
+		doc:  "A dial (name resolution and TCP connect) that takes longer has failed.",
+	}, {
+		path: "p2p.redial_node.min",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.RedialNode.Min }, time.Millisecond, time.Minute),
+		def:  "50ms",
+		doc: "Wait before an own node is dialled again after a failure; it doubles with each further one. A node whose " +
+			"session was lost is dialled at once first: only when that fails it counts as dead.",
+	}, {
+		path: "p2p.redial_node.max",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.RedialNode.Max }, time.Millisecond, time.Hour),
+		def:  "1s",
+		doc:  "Longest wait before an own node is dialled again.",
+	}, {
+		path: "p2p.redial_node.jitter",
+		kind: fraction(func(c *Config) *float64 { return &c.P2P.RedialNode.Jitter }),
+		def:  "0",
+		doc:  "Part of each wait that is varied at random, up or down.",
+	}, {
+		path: "p2p.redial_network.min",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.RedialNetwork.Min }, time.Millisecond, time.Minute),
+		def:  "1s",
+		doc:  "Wait before a network peer is dialled again; it doubles with each failure.",
+	}, {
+		path: "p2p.redial_network.max",
+		kind: duration(func(c *Config) *time.Duration { return &c.P2P.RedialNetwork.Max }, time.Millisecond, time.Hour),
+		def:  "30s",
+		doc:  "Longest wait before a network peer is dialled again.",
+	}, {
+		path: "p2p.redial_network.jitter",
+		kind: fraction(func(c *Config) *float64 { return &c.P2P.RedialNetwork.Jitter }),
+		def:  "0.2",
+		doc:  "Part of each wait that is varied at random, up or down, so that peers are not dialled in step.",
+	}, {
+		path: "p2p.transactions",
+		kind: choice(func(c *Config) *Transactions { return &c.P2P.Transactions },
+			string(TransactionsBoth), string(TransactionsIn), string(TransactionsOut), string(TransactionsOff)),
+		def: string(TransactionsBoth),
+		doc: "Which way transactions are carried: in is from the network to the nodes, out from the nodes to the network. " +
+			"Blocks are not affected.",
+	}, {
+		path: "p2p.max_clients",
+		kind: count(func(c *Config) *int { return &c.P2P.MaxClients }, 0, 100000),
+		def:  "25",
+		doc:  "Most network peers accepted on listen.network at a time, like nodeos' max-clients; 0 accepts none.",
+	}, {
+		path: "p2p.max_unhandshaked",
+		kind: count(func(c *Config) *int { return &c.P2P.MaxUnhandshaked }, 1, 100000),
+		def:  "256",
+		doc: "Most connections at a time that have not sent a handshake yet. Raising it costs 64 KiB of " +
+			"limits.reassembly_bytes for each that holds a partial frame.",
+	}, {
+		path: "limits.memory",
+		kind: size(func(c *Config) *int { return &c.Limits.Memory }, leastFrame, 1024*gib),
+		def:  "512MiB",
+		doc: "Bound on the outbound queues of all sessions together. Over it transactions are dropped first, " +
+			"then the session that holds most is closed.",
+	}, {
+		path: "limits.queue_bytes",
+		kind: size(func(c *Config) *int { return &c.Limits.QueueBytes }, leastFrame, 64*gib),
+		def:  "32MiB",
+		doc:  "Bound on a session's queue of blocks, votes and control messages; over it the session is closed as too slow.",
+	}, {
+		path: "limits.sync_queue_bytes",
+		kind: size(func(c *Config) *int { return &c.Limits.SyncQueueBytes }, leastFrame, 64*gib),
+		def:  "64MiB",
+		doc:  "Bound on a session's queue of blocks that it asked for or lacks; over it the session is closed.",
+	}, {
+		path: "limits.trx_queue_bytes",
+		kind: size(func(c *Config) *int { return &c.Limits.TrxQueueBytes }, 64<<10, 64*gib),
+		def:  "8MiB",
+		doc:  "Bound on a session's queue of transactions; over it new ones are dropped for that session.",
+	}, {
+		path: "limits.ring_blocks",
+		kind: count(func(c *Config) *int { return &c.Limits.RingBlocks }, 16, 1<<20),
+		def:  "2048",
+		doc: "Recent public blocks kept to serve those who lack some (2048 blocks are 17 minutes). A node further behind " +
+			"is served from a network peer.",
+	}, {
+		path: "limits.ring_bytes",
+		kind: size(func(c *Config) *int { return &c.Limits.RingBytes }, leastFrame, 1024*gib),
+		def:  "256MiB",
+		doc:  "Bound on the size of these blocks; the oldest go first.",
+	}, {
+		path: "limits.reassembly_bytes",
+		kind: size(func(c *Config) *int { return &c.Limits.ReassemblyBytes }, leastFrame, 64*gib),
+		def:  "64MiB",
+		doc:  "Bound on the partial frames of all sessions together.",
+	}, {
+		path: "limits.dedup_entries",
+		kind: count(func(c *Config) *int { return &c.Limits.DedupEntries }, 1024, 1<<28),
+		def:  "131072",
+		doc: "Most messages remembered in order not to pass them on twice, at up to 72 bytes each. Cover " +
+			"limits.dedup_age at the usual rate of transactions and votes.",
+	}, {
+		path: "limits.dedup_age",
+		kind: duration(func(c *Config) *time.Duration { return &c.Limits.DedupAge }, time.Second, 24*time.Hour),
+		def:  "2m",
+		doc:  "How long a message is remembered.",
+	}, {
+		path: "max_future",
+		kind: duration(func(c *Config) *time.Duration { return &c.MaxFuture }, time.Second, 7*time.Second),
+		def:  "7s",
+		doc: "How long before its timestamp a block may come. Good blocks come up to 6 s early at a round's end; nodeos " +
+			"itself tolerates 7 s.",
+	}, {
+		path: "start_fence",
+		kind: duration(func(c *Config) *time.Duration { return &c.StartFence }, time.Second, time.Hour),
+		def:  "7s",
+		doc: "After a start, slots up to this far ahead are closed to our blocks, unless the block extends what the " +
+			"network is known to have: before the restart another block may have been let out for them. Not below max_future.",
+	}, {
+		path: "late_grace",
+		kind: duration(func(c *Config) *time.Duration { return &c.LateGrace }, 0, 6*time.Second),
+		def:  "500ms",
+		doc:  "How long after the end of its round an own block may still be let out.",
+	}, {
+		path: "admin.listen",
+		kind: listenOrOff(func(c *Config) *string { return &c.Admin.Listen }),
+		def:  "127.0.0.1:8765",
+		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status. It asks for no password: keep it on loopback " +
+			"or a private network. off switches it off.",
+	}, {
+		path: "log.level",
+		kind: logLevel(func(c *Config) *slog.Level { return &c.Log.Level }),
+		def:  "info",
+		doc: "Least level that is logged. error: a human is needed now; warn: degraded; info: roles and sessions; " +
+			"debug: single messages.",
+	}, {
+		path: "log.format",
+		kind: choice(func(c *Config) *LogFormat { return &c.Log.Format }, string(LogText), string(LogJSON)),
+		def:  string(LogText),
+		doc:  "Form of a log line.",
+	}}
+}
+
+func producerOptions() []option[Producer] {
+	return []option[Producer]{{
+		path:     "name",
+		kind:     account(func(p *Producer) *p2pwire.Name { return &p.Name }),
+		required: true,
+		doc:      "Account name, as in nodeos' producer-name.",
+	}, {
+		path: "keys",
+		kind: keys(func(p *Producer) *[]p2pwire.K1Key { return &p.Keys }),
+		doc: "Its block signing keys (K1), old and new ones during a change. Without them signatures are not checked, and a " +
+			"block signed by somebody else with this name is not told from ours.",
+	}}
+}
+
+func nodeOptions() []option[Node] {
+	return []option[Node]{{
+		path:     "name",
+		kind:     label(func(n *Node) *string { return &n.Name }),
+		required: true,
+		doc:      "Name in logs, metrics and commands.",
+	}, {
+		path: "dial",
+		kind: dial(func(n *Node) *string { return &n.Dial }),
+		doc:  "Address of its p2p-listen-endpoint, for the relay to dial.",
+	}, {
+		path: "from",
+		kind: hosts(func(n *Node) *[]string { return &n.From }),
+		doc: "Addresses from which it may connect to listen.internal. A node with neither dial nor from may connect from " +
+			"anywhere; if there is none, an address that is in no node's list is refused.",
+	}, {
+		path: "priority",
+		kind: count(func(n *Node) *int { return &n.Priority }, math.MinInt16, math.MaxInt16),
+		def:  "0",
+		doc:  "The node of the highest priority is preferred where there is a choice.",
+	}}
+}
+
+func peerOptions() []option[Peer] {
+	return []option[Peer]{{
+		path: "name",
+		kind: label(func(p *Peer) *string { return &p.Name }),
+		doc:  "Name in logs and metrics; the address if left out.",
+	}, {
+		path:     "dial",
+		kind:     dial(func(p *Peer) *string { return &p.Dial }),
+		required: true,
+		doc:      "Its host:port.",
+	}}
+}

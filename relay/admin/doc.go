@@ -1,0 +1,16 @@
+// Package admin is the relay's HTTP side: health, status and metrics.
+//
+//	srv, err := admin.Listen("127.0.0.1:9880", admin.Config{Source: relay, Version: v})
+//	defer srv.Close(ctx)
+//
+// It serves
+//
+//	/livez    200 if the event loop answers
+//	/readyz   200 if the relay can do its job now; the JSON body says what is missing
+//	/status   core.Status as JSON
+//	/metrics  Prometheus text, see METRICS.md
+//
+// There is no authentication: listen on loopback or behind something that has it. Everything is read
+// from copies of the state that the event loop makes when asked, at most a few times a second however
+// often it is asked here; nothing is counted or locked on the relay's hot path.
+package admin

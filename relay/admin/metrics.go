@@ -1,0 +1,103 @@
+package admin
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metric is one family: its name, type, help and labels are written here and nowhere else.
+type metric struct {
+	name   string
+	kind   prometheus.ValueType // of the samples; a histogram has none
+	help   string
+	labels []string
+	desc   *prometheus.Desc
+}
+
+const histogram prometheus.ValueType = -1
+
+// family describes a metric; counters end in _total.
+func family(kind prometheus.ValueType, name, help string, labels ...string) *metric {
+	name = "bprelay_" + name
+	return &metric{name: name, kind: kind, help: help, labels: labels,
+		desc: prometheus.NewDesc(name, help, labels, nil)}
+}
+
+const (
+	counter = prometheus.CounterValue
+	gauge   = prometheus.GaugeValue
+)
+
+// families are all metrics of the relay.
+type families struct {
+	build, up, uptime, starting, fenced                      *metric
+	sessions, frames, bytes, refused, closed, dialsFailed    *metric
+	own, conflicts, latency, alarms, blamed, dropped         *metric
+	headNumber, headTime, claimedNumber, claimedTime, lead   *metric
+	queueBytes, partialBytes, bufferedBytes                  *metric
+	blocks, blockBytes, heldBlocks, heldVotes, logDrops, rtt *metric
+}
+
+func newFamilies() *families {
+	return &families{
+		build: family(gauge, "build_info", "Always 1; the labels say what runs.", "version", "go_version"),
+		up:    family(gauge, "up", "1 if the event loop answered this scrape; without that, no other family is there."),
+		uptime: family(gauge, "uptime_seconds",
+			"Time since the relay's start."),
+		starting: family(gauge, "starting",
+			"1 while the relay fetches recent blocks from the network after its start: own blocks are not judged yet."),
+		fenced: family(gauge, "fenced_until_timestamp_seconds",
+			"Unix time of the last slot closed to own blocks because of the start; see reason start_fence."),
+
+		sessions: family(gauge, "sessions",
+			"P2P sessions by side, and whether their handshake was accepted (ready) or not yet (handshaking).", "side", "state"),
+		frames: family(counter, "frames_total",
+			"P2P messages by side, direction as seen from the relay (in, out) and type (nodeos' name).", "side", "direction", "type"),
+		bytes: family(counter, "frame_bytes_total",
+			"Bytes of these messages, length prefix included.", "side", "direction", "type"),
+		refused: family(counter, "connections_refused_total",
+			"Connections refused before a session was made: too many, or the address is shut out."),
+		closed: family(counter, "sessions_closed_total", "Sessions ended, by reason.", "reason"),
+		dialsFailed: family(counter, "dials_failed_total",
+			"Failed attempts to reach a configured node or peer, by side.", "side"),
+
+		own: family(counter, "own_blocks_total",
+			"Blocks of own producers by decision (forwarded, withheld, held) and reason. A held block is decided again later and then counts once more.",
+			"decision", "reason"),
+		conflicts: family(counter, "conflicts_total",
+			"Own blocks withheld because another block already had their slot: double blocks that were prevented."),
+		latency: family(histogram, "own_block_added_latency_seconds",
+			"Time from the read of an own block to its hand-over to the socket of a network session, once for each session."),
+		alarms: family(counter, "alarms_total", "Things a human should look at, by reason.", "reason"),
+		blamed: family(counter, "blamed_total",
+			"Times a network peer's message made one of our nodes close its link."),
+		dropped: family(counter, "dropped_total", "Messages not passed on, by reason.", "reason"),
+
+		headNumber: family(gauge, "public_head_number", "Number of the public head: the best verified public block."),
+		headTime: family(gauge, "public_head_timestamp_seconds",
+			"Unix time of the public head's slot; now minus this is its age (a little below 0 to 1 s on a healthy chain)."),
+		claimedNumber: family(gauge, "last_claimed_number", "Number of the last own block that got its slot."),
+		claimedTime:   family(gauge, "last_claimed_timestamp_seconds", "Unix time of the last own block's slot."),
+		lead:          family(gauge, "lead", "1 for the node whose own blocks went out last.", "node"),
+
+		queueBytes:    family(gauge, "queue_bytes", "Bytes queued for sending, by side.", "side"),
+		partialBytes:  family(gauge, "partial_frame_bytes", "Memory held for frames that have not arrived whole."),
+		bufferedBytes: family(gauge, "buffered_bytes", "Frame memory in use: queues, ring, partial frames, what is held."),
+		blocks:        family(gauge, "blocks_kept", "Recent blocks kept."),
+		blockBytes:    family(gauge, "block_bytes_kept", "Bytes of the recent blocks kept."),
+		heldBlocks:    family(gauge, "held_blocks", "Own blocks waiting for a decision."),
+		heldVotes:     family(gauge, "held_votes", "Votes waiting for their block."),
+		logDrops:      family(counter, "log_events_dropped_total", "Events that did not get into the log because it could not keep up."),
+		rtt: family(gauge, "node_round_trip_seconds",
+			"Last round trip of a time message to an own node, 0 until one came back.", "node"),
+	}
+}
+
+// list is every family, in the order of the documentation.
+func (f *families) list() []*metric {
+	return []*metric{
+		f.build, f.up, f.uptime, f.starting, f.fenced,
+		f.sessions, f.frames, f.bytes, f.refused, f.closed, f.dialsFailed,
+		f.own, f.conflicts, f.latency, f.alarms, f.blamed, f.dropped,
+		f.headNumber, f.headTime, f.claimedNumber, f.claimedTime, f.lead,
+		f.queueBytes, f.partialBytes, f.bufferedBytes,
+		f.blocks, f.blockBytes, f.heldBlocks, f.heldVotes, f.logDrops, f.rtt,
+	}
+}

@@ -1,0 +1,264 @@
+package core
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// lanes is a set of ready sessions, one bit each.
+type lanes [maxLanes / 64]uint64
+
+func (l *lanes) set(i int)      { l[i/64] |= 1 << (i % 64) }
+func (l *lanes) clear(i int)    { l[i/64] &^= 1 << (i % 64) }
+func (l *lanes) has(i int) bool { return l[i/64]&(1<<(i%64)) != 0 }
+
+// block is what is known of one block id. Without a frame it is a stub: a head or root that a
+// handshake named.
+type block struct {
+	id, prev p2pwire.ID
+	num      uint32
+	slot     p2pwire.Slot
+	producer p2pwire.Name
+	savanna  bool
+	qcNum    uint32 // block claimed by the header's finality extension, 0 if none
+	frame    *buf
+
+	own      bool // a candidate of one of our nodes
+	public   bool // the network has it, or it was claimed
+	claimed  bool // its slot is ours
+	verified bool
+	held     bool
+	withheld bool
+	pending  bool // its claim is being decided elsewhere
+	linked   bool // its ancestry is known down to a stub or the ring's end
+	why      Reason
+
+	node     string // own: the node that sent it first
+	source   SessionID
+	payloads uint8 // different payloads seen under this id
+	has      lanes // sessions that have it
+	arrived  time.Duration
+	until    int64 // held: Wall at which it is judged again at the latest
+}
+
+// orphan: a public block whose parent is not known yet.
+func (b *block) orphan() bool { return b.public && !b.linked && b.frame != nil }
+
+func (b *block) stub() bool { return b.frame == nil && !b.own }
+
+// blockTable keeps recent blocks, oldest arrival out first, within a count and a byte bound.
+type blockTable struct {
+	byID     map[p2pwire.ID]*block
+	fifo     []*block // ring
+	head, n  int
+	bytes    int
+	maxBytes int
+	free     []*block
+}
+
+func (t *blockTable) init(count, bytes int) {
+	t.byID = make(map[p2pwire.ID]*block, count+count/2)
+	t.fifo = make([]*block, count)
+	t.maxBytes = bytes
+}
+
+func (t *blockTable) get(id p2pwire.ID) *block { return t.byID[id] }
+
+func (t *blockTable) at(i int) *block { return t.fifo[(t.head+i)%len(t.fifo)] }
+
+func (t *blockTable) clearLane(lane int) {
+	for i := range t.n {
+		t.at(i).has.clear(lane)
+	}
+}
+
+// insert makes room and adds an entry for id, which must not be in the table.
+func (c *Core) insert(id p2pwire.ID) *block {
+	t := &c.blocks
+	for t.n == len(t.fifo) || (t.n > 1 && t.bytes > t.maxBytes) {
+		c.evict()
+	}
+	var b *block
+	if n := len(t.free); n > 0 {
+		b, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		b = new(block)
+	}
+	*b = block{id: id, num: id.Num(), arrived: c.now.Mono}
+	t.byID[id] = b
+	t.fifo[(t.head+t.n)%len(t.fifo)] = b
+	t.n++
+	return b
+}
+
+// evict takes the oldest entry out; the public head, the lineage's tip and held candidates go
+// round instead.
+func (c *Core) evict() {
+	t := &c.blocks
+	for range t.n {
+		b := t.fifo[t.head]
+		t.fifo[t.head] = nil
+		t.head = (t.head + 1) % len(t.fifo)
+		t.n--
+		if b == c.head || b == c.lineage.tip || b.held {
+			t.fifo[(t.head+t.n)%len(t.fifo)] = b
+			t.n++
+			continue
+		}
+		c.discard(b)
+		return
+	}
+	// Everything left is pinned: the bounds are far larger than what can be pinned but for a flood
+	// of held candidates, of which the oldest gives way.
+	b := t.fifo[t.head]
+	t.fifo[t.head] = nil
+	t.head = (t.head + 1) % len(t.fifo)
+	t.n--
+	c.unhold(b)
+	c.discard(b)
+}
+
+func (c *Core) discard(b *block) {
+	t := &c.blocks
+	delete(t.byID, b.id)
+	if b.orphan() {
+		c.boot.orphans--
+	}
+	c.setFrame(b, nil)
+	c.canary.forgetBlock(c, b)
+	if c.head == b {
+		c.head = nil
+	}
+	if c.lineage.tip == b {
+		c.lineage.tip = nil
+	}
+	t.free = append(t.free, b)
+}
+
+// remove takes an entry out of the middle of the table.
+func (c *Core) remove(b *block) {
+	t := &c.blocks
+	for i := range t.n {
+		if t.at(i) != b {
+			continue
+		}
+		for j := i; j < t.n-1; j++ {
+			t.fifo[(t.head+j)%len(t.fifo)] = t.at(j + 1)
+		}
+		t.fifo[(t.head+t.n-1)%len(t.fifo)] = nil
+		t.n--
+		c.discard(b)
+		return
+	}
+}
+
+// setFrame gives the entry its bytes (taking over the reference), or takes them.
+func (c *Core) setFrame(b *block, f *buf) {
+	if b.frame != nil {
+		c.blocks.bytes -= len(b.frame.b)
+		c.pool.release(b.frame)
+	}
+	b.frame = f
+	if f != nil {
+		c.blocks.bytes += len(f.b)
+	}
+}
+
+// fill copies what the header says into the entry.
+func (b *block) fill(v *p2pwire.Block) {
+	b.prev, b.slot, b.producer, b.savanna = v.Previous, v.Slot, v.Producer, v.Savanna
+	b.qcNum = 0
+	if v.HasQC {
+		b.qcNum = v.QC.Num
+	}
+}
+
+// has tells whether a session is known to have a block: by its bit, or below the root it named.
+func (s *session) has(b *block) bool {
+	return b.has.has(s.lane) || b.num <= s.rootNum
+}
+
+// markChain notes that a session has a block and so all its ancestors.
+func (c *Core) markChain(s *session, b *block) {
+	for b != nil && !b.has.has(s.lane) {
+		b.has.set(s.lane)
+		b = c.blocks.get(b.prev)
+	}
+}
+
+// better is nodeos' fork choice as far as headers show it: Savanna by the newest claimed block, then
+// timestamp, then id; legacy by number, then id.
+func better(a, b *block) bool {
+	switch {
+	case b == nil:
+		return true
+	case a.stub() || b.stub() || a.savanna != b.savanna:
+		return a.num > b.num
+	case a.savanna && a.qcNum != b.qcNum:
+		return a.qcNum > b.qcNum
+	case a.savanna && a.slot != b.slot:
+		return a.slot > b.slot
+	case a.num != b.num:
+		return a.num > b.num
+	}
+	return string(a.id[:]) > string(b.id[:])
+}
+
+// extends tells whether b is a or one of its descendants.
+func (c *Core) extends(b, a *block) bool {
+	for b != nil && b.num > a.num {
+		b = c.blocks.get(b.prev)
+	}
+	return b == a
+}
+
+// setVerified records that a public block and so its public ancestors are good, and moves the public
+// head if it is better.
+func (c *Core) setVerified(b *block) {
+	if b.verified || !b.public || !b.linked {
+		return
+	}
+	for x := b; x != nil && x.public && !x.verified; x = c.blocks.get(x.prev) {
+		x.verified = true
+	}
+	if better(b, c.head) {
+		c.head = b
+		c.lineage.recheck = true
+		c.noteBlock(EventPublic, ReasonNone, nil, b)
+	}
+	c.checkLineage(b)
+}
+
+// link sets a block's linked flag from its parent and passes it on to waiting children, each of
+// which is handed to then.
+func (c *Core) link(b *block, then func(*block)) {
+	p := c.blocks.get(b.prev)
+	if b.linked || !(p != nil && p.linked) {
+		return
+	}
+	b.linked = true
+	then(b)
+	if c.boot.orphans == 0 {
+		return
+	}
+	for i := 0; i < c.blocks.n; i++ {
+		if x := c.blocks.at(i); x.orphan() && x.prev == b.id {
+			c.boot.orphans--
+			c.link(x, then)
+		}
+	}
+}
+
+// stub makes an entry for a block that a handshake named, if there is none.
+func (c *Core) stub(id p2pwire.ID) *block {
+	if id.IsZero() {
+		return nil
+	}
+	if b := c.blocks.get(id); b != nil {
+		return b
+	}
+	b := c.insert(id)
+	b.linked = true
+	return b
+}

@@ -1,0 +1,383 @@
+package core
+
+import (
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// A message that cannot be proven good from its bytes goes to one node first and to all when that
+// node survived it: nodeos closes its link over a bad block or vote and may need 30 s to come back.
+
+// trial is one such message on its way.
+type trial struct {
+	frame  *buf
+	block  *block // nil for a vote
+	source SessionID
+	pair   uint64 // vote: source's pair with the finalizer key
+	node   SessionID
+	name   string
+	nodeID p2pwire.ID // the process that took it
+	at     time.Duration
+	kills  int
+	solo   bool
+}
+
+// direct notes that a trusted source's message went to all nodes at once.
+type direct struct {
+	source SessionID
+	at     time.Duration
+}
+
+type canaries struct {
+	running   []trial // by at
+	suspended []trial // their node closed its link
+	solo      []trial // to be tried one by one, since several were on trial when a node left
+	recent    [64]direct
+	next      int
+	seed      maphash.Seed
+	strikes   map[string]int
+}
+
+const (
+	maxTrials = 4096
+	// suspendFor is how long a node that closed its link is given to show that it is alive.
+	suspendFor = 250 * time.Millisecond
+)
+
+func (k *canaries) init() {
+	k.seed = maphash.MakeSeed()
+	k.strikes = make(map[string]int)
+}
+
+// pickCanary chooses the node to go first: one that does not lead, of the lowest priority.
+func (c *Core) pickCanary() *session {
+	var best *session
+	for _, s := range c.internal {
+		if s.closing || s.sync != nil {
+			continue
+		}
+		if best == nil || c.dearer(best, s) {
+			best = s
+		}
+	}
+	return best
+}
+
+// dearer tells whether losing a's link costs more than losing b's.
+func (c *Core) dearer(a, b *session) bool {
+	la, lb := a.Name() == c.lineage.lead, b.Name() == c.lineage.lead
+	if la != lb {
+		return la
+	}
+	return a.info.Priority > b.info.Priority
+}
+
+// tryBlock gives one payload of a block to one node.
+func (c *Core) tryBlock(src *session, e *block, frame *buf) {
+	s := c.pickCanary()
+	if s == nil {
+		return // a node that comes takes it up, see retry
+	}
+	if e.frame == frame {
+		if s.has(e) {
+			c.setVerified(e)
+			c.fanIn(e, nil)
+			return
+		}
+		c.deliver(s, e)
+		if !s.has(e) {
+			return
+		}
+	} else if !c.send(s, queueGeneral, frame) {
+		return
+	}
+	c.begin(trial{frame: frame.retain(), block: e, source: src.id}, s)
+}
+
+func (c *Core) begin(t trial, s *session) {
+	if len(c.canary.running) >= maxTrials {
+		c.stats.Dropped[ReasonCanaryFull]++
+		c.pool.release(t.frame)
+		return
+	}
+	t.node, t.name, t.nodeID = s.id, s.Name(), s.peerID
+	t.at = c.now.Mono + c.cfg.SurviveAfter
+	if len(c.canary.running) == 0 {
+		c.timers.add(t.at, timer{kind: timerCanary})
+	}
+	c.canary.running = append(c.canary.running, t)
+}
+
+// canaryDue ends the trials whose node kept its session long enough.
+func (c *Core) canaryDue() {
+	k := &c.canary
+	n := 0
+	for n < len(k.running) && k.running[n].at <= c.now.Mono {
+		n++
+	}
+	done := k.running[:n:n]
+	rest := k.running[n:]
+	var late []trial
+	for _, t := range done {
+		if s := c.sessions[t.node]; s != nil && s.out[queueGeneral].bytes > 0 && t.kills < 10 {
+			// It has not even read so far: no verdict yet.
+			t.kills, t.at = t.kills+10, c.now.Mono+c.cfg.SurviveAfter
+			late = append(late, t)
+			continue
+		}
+		c.survived(t)
+	}
+	m := copy(k.running, rest)
+	clear(k.running[m:])
+	k.running = append(k.running[:m], late...)
+	if len(k.running) > 0 {
+		c.timers.add(k.running[0].at, timer{kind: timerCanary})
+	}
+}
+
+// survived lets a message in to everyone.
+func (c *Core) survived(t trial) {
+	src := c.sessions[t.source]
+	if e := t.block; e != nil {
+		if e.frame != nil && e.frame != t.frame {
+			c.setFrame(e, t.frame.retain())
+		}
+		if src != nil {
+			src.proven = true
+		}
+		c.learnKey(e)
+		c.setVerified(e)
+		c.fanIn(e, nil)
+	} else {
+		if src != nil && src.pairs != nil {
+			if len(src.pairs) >= maxPairs {
+				clear(src.pairs)
+			}
+			src.pairs[t.pair] = struct{}{}
+		}
+		c.fanVote(t.frame, t.node)
+	}
+	c.pool.release(t.frame)
+	if t.solo {
+		c.nextSolo()
+	}
+}
+
+// watch remembers that a trusted source's message went to everyone.
+func (k *canaries) watch(c *Core, s *session, _ *block) {
+	k.recent[k.next%len(k.recent)] = direct{s.id, c.now.Mono}
+	k.next++
+}
+
+// nodeGone suspends the trials at a node that closed its link, and takes trust from the sources
+// whose messages it got last.
+func (c *Core) nodeGone(s *session, why Reason) {
+	k := &c.canary
+	var gone []trial
+	k.running = slices.DeleteFunc(k.running, func(t trial) bool {
+		if t.node == s.id {
+			gone = append(gone, t)
+			return true
+		}
+		return false
+	})
+	if why != ReasonPeerClosed {
+		for _, t := range gone {
+			c.again(t)
+		}
+		return
+	}
+	if len(gone) == 0 {
+		for _, d := range k.recent {
+			if d.source != 0 && c.since(d.at) < c.cfg.SurviveAfter {
+				if src := c.sessions[d.source]; src != nil {
+					src.proven = false
+					clear(src.pairs)
+				}
+			}
+		}
+		return
+	}
+	for i := range gone {
+		gone[i].at = c.now.Mono + suspendFor
+	}
+	k.suspended = append(k.suspended, gone...)
+	c.timers.add(c.now.Mono+suspendFor, timer{kind: timerSuspend})
+}
+
+// nodeBack judges the trials suspended at a node that is here again: the same process means that it
+// closed its link over one of them; another one had simply died.
+func (c *Core) nodeBack(s *session) {
+	mine := c.takeSuspended(func(t *trial) bool { return t.name == s.Name() })
+	if len(mine) == 0 {
+		return
+	}
+	if mine[0].nodeID != s.peerID {
+		for _, t := range mine {
+			c.again(t)
+		}
+		return
+	}
+	c.convict(mine)
+}
+
+// nodeUnreachable: it died, nobody is to blame.
+func (c *Core) nodeUnreachable(name string) {
+	for _, t := range c.takeSuspended(func(t *trial) bool { return t.name == name }) {
+		c.again(t)
+	}
+}
+
+// suspendDue moves on with trials whose node did not come back in time: to another node, once.
+func (c *Core) suspendDue() {
+	due := c.takeSuspended(func(t *trial) bool { return t.at <= c.now.Mono })
+	var guilty []trial
+	for _, t := range due {
+		if t.kills++; t.kills > 1 {
+			guilty = append(guilty, t)
+			continue
+		}
+		c.again(t)
+	}
+	c.convict(guilty)
+}
+
+func (c *Core) takeSuspended(match func(*trial) bool) []trial {
+	var out []trial
+	c.canary.suspended = slices.DeleteFunc(c.canary.suspended, func(t trial) bool {
+		if match(&t) {
+			out = append(out, t)
+			return true
+		}
+		return false
+	})
+	return out
+}
+
+// convict: one message on trial was it; of several, each is tried alone.
+func (c *Core) convict(ts []trial) {
+	if len(ts) == 1 {
+		c.blame(ts[0])
+		return
+	}
+	idle := len(c.canary.solo) == 0 && !c.soloRunning()
+	for _, t := range ts {
+		t.solo = true
+		c.canary.solo = append(c.canary.solo, t)
+	}
+	if idle {
+		c.nextSolo()
+	}
+}
+
+func (c *Core) soloRunning() bool {
+	return slices.ContainsFunc(c.canary.running, func(t trial) bool { return t.solo }) ||
+		slices.ContainsFunc(c.canary.suspended, func(t trial) bool { return t.solo })
+}
+
+func (c *Core) nextSolo() {
+	k := &c.canary
+	if len(k.solo) > 0 && !c.soloRunning() {
+		t := k.solo[0]
+		k.solo = slices.Delete(k.solo, 0, 1)
+		c.again(t)
+	}
+}
+
+// again puts a message on trial at whichever node is there now.
+func (c *Core) again(t trial) {
+	s := c.pickCanary()
+	if s == nil || !c.send(s, queueGeneral, t.frame) {
+		c.pool.release(t.frame)
+		if t.solo {
+			c.nextSolo()
+		}
+		return
+	}
+	if t.block != nil {
+		t.block.has.set(s.lane)
+	}
+	c.begin(t, s)
+}
+
+// blame drops the message and shuts its source out for a while, longer each time.
+func (c *Core) blame(t trial) {
+	c.stats.Blamed++
+	c.stats.Dropped[ReasonHarmful]++
+	if src := c.sessions[t.source]; src != nil {
+		key := banKey(src.info)
+		c.canary.strikes[key] = min(c.canary.strikes[key]+1, 8)
+		ban := c.cfg.BlameBan << (c.canary.strikes[key] - 1)
+		if len(c.bans) >= maxBans {
+			clear(c.bans)
+			clear(c.canary.strikes)
+		}
+		c.bans[key] = c.now.Mono + ban
+		c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(t.frame.b).Type().String()})
+		c.endAfter(src, ReasonBlamed, ban)
+	}
+	if e := t.block; e != nil && e.frame == t.frame && !e.verified {
+		if other := c.otherPayload(e, t.frame); other != nil {
+			c.setFrame(e, other.retain())
+		} else {
+			c.remove(e)
+		}
+	}
+	c.pool.release(t.frame)
+	if t.solo {
+		c.nextSolo()
+	}
+}
+
+const (
+	maxBans  = 4096
+	maxPairs = 512
+)
+
+// otherPayload finds another payload of the block that is still on trial.
+func (c *Core) otherPayload(e *block, not *buf) *buf {
+	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo} {
+		for _, t := range list {
+			if t.block == e && t.frame != not {
+				return t.frame
+			}
+		}
+	}
+	return nil
+}
+
+// forgetBlock lets the trials of a block that leaves the table run on without it.
+func (k *canaries) forgetBlock(c *Core, e *block) {
+	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo} {
+		for i := range *list {
+			if (*list)[i].block == e {
+				*list = slices.DeleteFunc(*list, func(t trial) bool {
+					if t.block == e {
+						c.pool.release(t.frame)
+						return true
+					}
+					return false
+				})
+				break
+			}
+		}
+	}
+}
+
+// retry puts public blocks that nobody could vouch for so far on trial at a node that came.
+func (c *Core) retry() {
+	for i := 0; i < c.blocks.n; i++ {
+		e := c.blocks.at(i)
+		if !e.public || e.verified || !e.linked || e.frame == nil || c.otherPayload(e, nil) != nil {
+			continue
+		}
+		if src := c.sessions[e.source]; src != nil {
+			c.tryBlock(src, e, e.frame)
+		} else {
+			c.tryBlock(&session{}, e, e.frame)
+		}
+	}
+}

@@ -1,0 +1,410 @@
+package core
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// catchUp is a session being brought up to the public chain. From the ring (far false) blocks are
+// queued as the session takes them. From beyond the ring (far true, own nodes only) a network peer
+// is asked and its answer handed on parent first; live blocks wait until then.
+type catchUp struct {
+	far      bool
+	tip      p2pwire.ID // last block handed over
+	server   SessionID
+	progress time.Duration
+	asked    bool
+}
+
+const (
+	// syncLowWater is how much of a catch-up is queued at a time (bytes).
+	syncLowWater = 4 << 20
+	// syncClaimWait is how long a node may take to ask after we claimed a higher head; then we fetch
+	// unasked.
+	syncClaimWait = 500 * time.Millisecond
+	// syncPatience is how long a server may stall before another is asked.
+	syncPatience = 2 * time.Second
+	// pushGap is the least time between two pushes that a session's handshakes trigger.
+	pushGap = 200 * time.Millisecond
+)
+
+// nodeHandshake acts on what one of our nodes says of its chain.
+func (c *Core) nodeHandshake(s *session) {
+	first := s.headSeen == 0
+	s.headSeen++
+	if first {
+		c.nodeBack(s)
+	}
+	c.nameRoot(s)
+	head := c.blocks.get(s.headID)
+	if head == nil {
+		head = c.stub(s.headID)
+	}
+	if head != nil && head.public {
+		c.setVerified(head)
+	}
+	behind := c.head != nil && !s.reaches(c, head)
+	switch {
+	case !behind:
+		c.markChain(s, head)
+		if first {
+			c.mirror(s)
+		}
+	case head != nil && !head.stub(), s.headNum >= c.head.num, c.rootInRing(s):
+		if first {
+			c.mirror(s)
+		} else if c.since(s.lastPush) < pushGap {
+			break
+		}
+		s.lastPush = c.now.Mono
+		c.unmark(s, head)
+		c.markChain(s, head)
+		c.stopSync(s)
+		c.deliver(s, c.head)
+	default:
+		c.markChain(s, head)
+		if first {
+			// The first answer must come at once and with generation 1.
+			c.claimHead(s)
+		}
+		c.startSync(s)
+	}
+	if first {
+		c.retry()
+	}
+	if head != nil && head.stub() {
+		c.lineage.recheck = true
+	}
+}
+
+// nameRoot makes the session's root known, if the ring does not reach that far.
+func (c *Core) nameRoot(s *session) {
+	if s.info.Side == Network && s.stubs < maxStubs {
+		if c.blocks.get(s.rootID) == nil {
+			s.stubs++
+		}
+		if b := c.stub(s.rootID); b != nil {
+			b.public = true
+		}
+	}
+}
+
+// maxStubs bounds the entries one network session can make by naming heads and roots.
+const maxStubs = 16
+
+// reaches tells whether the node's head is the public head or builds on it.
+func (s *session) reaches(c *Core, head *block) bool {
+	return head != nil && (head == c.head || (!head.stub() && c.extends(head, c.head)))
+}
+
+func (c *Core) rootInRing(s *session) bool {
+	b := c.blocks.get(s.rootID)
+	if b != nil && b.public && !b.stub() {
+		return true
+	}
+	// The ring begins right above the root.
+	for x := c.head; x != nil && x.num > s.rootNum; x = c.blocks.get(x.prev) {
+		if x.frame == nil {
+			return false
+		}
+		if x.num == s.rootNum+1 {
+			return x.prev == s.rootID
+		}
+	}
+	return false
+}
+
+// unmark forgets that a session has the public blocks that are not in its chain: it says that it
+// lacks them.
+func (c *Core) unmark(s *session, head *block) {
+	for i := range c.blocks.n {
+		if x := c.blocks.at(i); x.public && x.has.has(s.lane) && x.num > s.rootNum && (head == nil || x != head) {
+			x.has.clear(s.lane)
+		}
+	}
+}
+
+// networkHandshake acts on what a network peer says of its chain.
+func (c *Core) networkHandshake(s *session) {
+	first := s.headSeen == 0
+	s.headSeen++
+	c.nameRoot(s)
+	head := c.blocks.get(s.headID)
+	if head == nil && s.stubs < maxStubs {
+		s.stubs++
+		head = c.stub(s.headID)
+	}
+	if head != nil && !head.own {
+		head.public = true
+	}
+	if first {
+		c.mirror(s)
+		c.bootFrom(s)
+	}
+	if head == nil {
+		return
+	}
+	head.has.set(s.lane)
+	if !first && c.since(s.lastPush) < pushGap {
+		return
+	}
+	c.resend(s, head)
+}
+
+// resend gives a network peer the own claimed blocks that its head shows it lacks, with what lies
+// between.
+func (c *Core) resend(s *session, head *block) {
+	tip := c.lineage.tip
+	if tip == nil || s.sync != nil || s.closing || tip == head || c.extends(head, tip) {
+		return
+	}
+	if c.head != nil && c.extends(c.head, tip) {
+		tip = c.head
+	}
+	if head.stub() && !c.extends(tip, head) {
+		return // its chain is unknown here: it will name a block we know when it has caught up
+	}
+	s.lastPush = c.now.Mono
+	for x := tip; x != nil && x != head && x.num > s.rootNum; x = c.blocks.get(x.prev) {
+		x.has.clear(s.lane)
+	}
+	base := tip
+	for base != nil && !c.extends(head, base) {
+		base = c.blocks.get(base.prev)
+	}
+	if base != nil && c.lacksOwn(tip, base) {
+		c.startPush(s, base.id)
+	}
+}
+
+// lacksOwn tells whether a claimed block lies above base.
+func (c *Core) lacksOwn(tip, base *block) bool {
+	for x := tip; x != nil && x != base; x = c.blocks.get(x.prev) {
+		if x.claimed {
+			return true
+		}
+	}
+	return false
+}
+
+// claimHead names the verified public head, with the node's own root: nodeos then requests from its
+// own head on.
+func (c *Core) claimHead(s *session) {
+	c.sendHandshake(s, s.rootNum, s.rootID, c.head.num, c.head.id)
+	if s.sync == nil {
+		s.sync = &catchUp{far: true, tip: s.rootID, progress: c.now.Mono}
+	}
+	c.timers.add(c.now.Mono+syncClaimWait, timer{kind: timerSync, session: s.id})
+}
+
+// startSync begins to bring up a session that lacks more than the ring holds. Network peers have
+// others to ask.
+func (c *Core) startSync(s *session) {
+	if s.sync != nil || s.info.Side == Network || s.closing || c.head == nil {
+		return
+	}
+	c.claimHead(s)
+}
+
+// startPush begins to bring up a session from the ring.
+func (c *Core) startPush(s *session, tip p2pwire.ID) {
+	if s.closing {
+		return
+	}
+	s.sync = &catchUp{tip: tip, progress: c.now.Mono}
+	c.continueSync(s)
+}
+
+// stopSync ends a catch-up.
+func (c *Core) stopSync(s *session) { s.sync = nil }
+
+// continueSync queues the next blocks of a push from the ring; when the public head is reached the
+// session is live.
+func (c *Core) continueSync(s *session) {
+	y := s.sync
+	if y.far {
+		return
+	}
+	var path []*block
+	x := c.head
+	for x != nil && x.id != y.tip && x.frame != nil && x.num > y.tip.Num() {
+		path = append(path, x)
+		x = c.blocks.get(x.prev)
+	}
+	if len(path) == 0 || path[len(path)-1].prev != y.tip {
+		// The public chain left tip: the session is live again and says so if it lacks something.
+		s.sync = nil
+		return
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		if s.out[queueGeneral].bytes >= syncLowWater {
+			return
+		}
+		if !c.send(s, queueGeneral, path[i].frame) {
+			return
+		}
+		path[i].has.set(s.lane)
+		y.tip = path[i].id
+	}
+	s.sync = nil
+}
+
+// request serves a peer that asks for blocks.
+func (c *Core) request(s *session, r *p2pwire.Request) {
+	if r.Blocks.Mode != p2pwire.ListCatchUp && r.Blocks.Mode != p2pwire.ListNormal {
+		return
+	}
+	var from *block
+	if len(r.Blocks.IDs) > 0 {
+		from = c.blocks.get(r.Blocks.IDs[0])
+	}
+	if s.info.Side == Internal && s.sync != nil && s.sync.far {
+		if !s.sync.asked {
+			if len(r.Blocks.IDs) > 0 {
+				s.sync.tip = r.Blocks.IDs[0]
+			}
+			c.fetchFor(s)
+		}
+		return
+	}
+	if s.sync != nil || c.head == nil || c.since(s.lastPush) < pushGap {
+		return
+	}
+	base := s.rootID
+	if from != nil && from.public && c.extends(c.head, from) {
+		base = from.id
+	}
+	s.lastPush = c.now.Mono
+	if s.info.Side == Internal {
+		c.unmark(s, from)
+		c.markChain(s, from)
+		c.deliver(s, c.head)
+		return
+	}
+	c.startPush(s, base)
+}
+
+// syncRequest serves a range from the ring, as far as it goes.
+func (c *Core) syncRequest(s *session, r p2pwire.SyncRequest) {
+	if r.End == 0 || c.head == nil || s.sync != nil || c.since(s.lastPush) < pushGap {
+		return
+	}
+	s.lastPush = c.now.Mono
+	for x := c.head; x != nil && x.frame != nil && x.num >= r.Start; x = c.blocks.get(x.prev) {
+		if x.num == r.Start {
+			c.startPush(s, x.prev)
+			return
+		}
+	}
+}
+
+// fetchFor asks a network peer for what a node lacks beyond the ring.
+func (c *Core) fetchFor(v *session) {
+	y := v.sync
+	y.asked, y.progress = true, c.now.Mono
+	c.timers.add(c.now.Mono+syncPatience, timer{kind: timerSync, session: v.id})
+	var best *session
+	for _, n := range c.network {
+		if n.closing || n.serving != 0 || n.rootNum == 0 || n.id == y.server || n.kind == p2pwire.KindTransactions {
+			continue
+		}
+		if best == nil || n.headNum > best.headNum {
+			best = n
+		}
+	}
+	if best == nil {
+		if n := c.sessions[y.server]; n != nil && !n.closing && n.serving == v.id {
+			best = n
+		} else {
+			return // the timer tries again
+		}
+	} else if n := c.sessions[y.server]; n != nil {
+		n.serving = 0
+	}
+	y.server, best.serving = best.id, v.id
+	c.ask(best, y.tip)
+}
+
+// syncDue looks after a catch-up from beyond the ring.
+func (c *Core) syncDue(v *session) {
+	if v == nil || v.closing || v.sync == nil || !v.sync.far {
+		return
+	}
+	if c.joinRing(v) {
+		return
+	}
+	if !v.sync.asked || c.since(v.sync.progress) >= syncPatience {
+		c.fetchFor(v)
+		return
+	}
+	c.timers.add(v.sync.progress+syncPatience, timer{kind: timerSync, session: v.id})
+}
+
+// joinRing goes on from the ring once the catch-up has reached it.
+func (c *Core) joinRing(v *session) bool {
+	b := c.blocks.get(v.sync.tip)
+	if b == nil || !b.public || c.head == nil || !c.extends(c.head, b) {
+		return false
+	}
+	if x := c.childOf(b); x == nil && b != c.head {
+		return false
+	}
+	if n := c.sessions[v.sync.server]; n != nil {
+		n.serving = 0
+	}
+	c.markChain(v, b)
+	c.startPush(v, b.id)
+	return true
+}
+
+// childOf finds the block of the public chain right above b that we hold the bytes of, with all
+// above it.
+func (c *Core) childOf(b *block) *block {
+	for x := c.head; x != nil && x.frame != nil && x.num > b.num; x = c.blocks.get(x.prev) {
+		if x.prev == b.id {
+			return x
+		}
+	}
+	return nil
+}
+
+// routeSync hands a block of a catch-up to the node it was asked for. It tells whether that is all
+// the block is good for.
+func (c *Core) routeSync(s *session, v *p2pwire.Block, f p2pwire.Frame, owned *buf) bool {
+	if s.serving == 0 {
+		return false
+	}
+	t := c.sessions[s.serving]
+	if t == nil || t.sync == nil || !t.sync.far || t.sync.server != s.id {
+		s.serving = 0
+		return false
+	}
+	old := c.head != nil && v.Num+uint32(c.cfg.RingBlocks/2) < c.head.num
+	if v.Previous != t.sync.tip {
+		return old
+	}
+	if v.Check(&c.scratch) != nil {
+		c.end(s, ReasonInvalidBlock)
+		return true
+	}
+	b := c.keep(f, owned)
+	c.send(t, queueSync, b)
+	c.pool.release(b)
+	t.sync.tip, t.sync.progress = v.ID, c.now.Mono
+	if e := c.blocks.get(v.ID); e != nil && !old {
+		e.has.set(t.lane)
+		c.joinRing(t)
+	}
+	return old
+}
+
+// dropServer frees the node that a leaving network peer was serving.
+func (c *Core) dropServer(s *session) {
+	if v := c.sessions[s.serving]; v != nil && v.sync != nil && v.sync.server == s.id {
+		v.sync.server = 0
+		v.sync.progress = c.now.Mono - syncPatience
+		c.timers.add(c.now.Mono, timer{kind: timerSync, session: v.id})
+	}
+	s.serving = 0
+}

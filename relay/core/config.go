@@ -1,0 +1,140 @@
+package core
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// Producer is an own producer: an account whose blocks are arbitrated.
+type Producer struct {
+	Name p2pwire.Name
+	// Keys are the block signing keys; none means signatures are not checked.
+	Keys []p2pwire.K1Key
+}
+
+// Direction says which way transactions are carried.
+type Direction uint8
+
+const (
+	// Both carries transactions both ways.
+	Both Direction = iota
+	// In carries them from the network to the nodes only.
+	In
+	// Out carries them from the nodes to the network only.
+	Out
+	// Off carries none.
+	Off
+)
+
+// Config is everything the core can be told. Zero fields take the defaults named.
+type Config struct {
+	// ChainID pins the chain; zero means it is learned from the first own node.
+	ChainID p2pwire.ID
+	// Producers are the own producers; at least one.
+	Producers []Producer
+	// P2PAddress and Agent are announced in handshakes ("bprelay:0", "bprelay").
+	P2PAddress, Agent string
+	// PV is the protocol version announced; 9 gives votes and always full blocks.
+	PV uint16
+	// PeerKey signs our handshakes; nil sends an empty key and signature.
+	PeerKey *p2pwire.K1Private
+	// AllowedPeerKeys are the keys a network peer must show; none means any peer is welcome.
+	AllowedPeerKeys []p2pwire.K1Key
+	// Transactions says which way they are carried.
+	Transactions Direction
+
+	// Keepalive is the period of our own time messages (3 s).
+	Keepalive time.Duration
+	// HandshakeTimeout closes a connection that has not sent a handshake (15 s: a nodeos that was
+	// dialled without a known chain id speaks only after its 10 s tick).
+	HandshakeTimeout time.Duration
+	// IdleTimeout closes a session from which nothing came (30 s).
+	IdleTimeout time.Duration
+	// StartFence is how far beyond the start slots are closed to new ids (7 s).
+	StartFence time.Duration
+	// MaxFuture is how early a block may come; nodeos tolerates 7 s.
+	MaxFuture time.Duration
+	// LateGrace is how long after the end of its round an own block may still leave (500 ms).
+	LateGrace time.Duration
+	// SurviveAfter is how long a node must keep its session after a block to vouch for it (100 ms).
+	SurviveAfter time.Duration
+	// BlameBan is the first time a source of harmful messages is shut out; it doubles (60 s).
+	BlameBan time.Duration
+
+	// MaxClients bounds accepted network sessions (25), MaxYoung sessions without handshake (256).
+	MaxClients, MaxYoung int
+	// QueueBytes bounds a session's queue of blocks, votes and control (32 MiB); over it the session closes.
+	QueueBytes int
+	// SyncQueueBytes bounds a session's queue of catch-up blocks (64 MiB).
+	SyncQueueBytes int
+	// TrxQueueBytes bounds a session's transactions (8 MiB); over it transactions are dropped.
+	TrxQueueBytes int
+	// MemoryBytes bounds the queues of all sessions together (512 MiB).
+	MemoryBytes int
+	// ReassemblyBytes bounds partial frames of all sessions together (64 MiB).
+	ReassemblyBytes int
+	// YoungFrameBytes bounds a frame before the handshake (64 KiB).
+	YoungFrameBytes int
+	// PoolBytes is how much freed memory is kept for reuse (64 MiB).
+	PoolBytes int
+	// RingBlocks and RingBytes bound the blocks kept (2048, 256 MiB).
+	RingBlocks, RingBytes int
+	// DedupEntries and DedupAge bound the window of digests (1<<17, 2 min).
+	DedupEntries int
+	DedupAge     time.Duration
+	// ClaimEntries bounds the claim book (4096 slots).
+	ClaimEntries int
+
+	// Claimer decides claims; nil keeps them in memory (standalone).
+	Claimer Claimer
+	// Observer is told of decisions; nil tells nobody.
+	Observer Observer
+	// Seed makes node ids; a driver in production fills it from a secure source.
+	Seed [32]byte
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	dur := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	if c.P2PAddress == "" {
+		c.P2PAddress = "bprelay:0"
+	}
+	if c.Agent == "" {
+		c.Agent = "bprelay"
+	}
+	if c.PV == 0 {
+		c.PV = 9
+	}
+	dur(&c.Keepalive, 3*time.Second)
+	dur(&c.HandshakeTimeout, 15*time.Second)
+	dur(&c.IdleTimeout, 30*time.Second)
+	dur(&c.StartFence, 7*time.Second)
+	dur(&c.MaxFuture, 7*time.Second)
+	dur(&c.LateGrace, 500*time.Millisecond)
+	dur(&c.SurviveAfter, 100*time.Millisecond)
+	dur(&c.BlameBan, time.Minute)
+	dur(&c.DedupAge, 2*time.Minute)
+	def(&c.MaxClients, 25)
+	def(&c.MaxYoung, 256)
+	def(&c.QueueBytes, 32<<20)
+	def(&c.SyncQueueBytes, 64<<20)
+	def(&c.TrxQueueBytes, 8<<20)
+	def(&c.MemoryBytes, 512<<20)
+	def(&c.ReassemblyBytes, 64<<20)
+	def(&c.YoungFrameBytes, 64<<10)
+	def(&c.PoolBytes, 64<<20)
+	def(&c.RingBlocks, 2048)
+	def(&c.RingBytes, 256<<20)
+	def(&c.DedupEntries, 1<<17)
+	def(&c.ClaimEntries, 4096)
+	return c
+}

@@ -1,0 +1,241 @@
+package core
+
+import (
+	"crypto/sha256"
+
+	"bprelay/p2pwire"
+)
+
+// maxPayloads is how many different payloads may pass under one block id before one has survived:
+// the id covers neither signature nor body, so a mutilated twin may come first.
+const maxPayloads = 3
+
+// networkBlock takes a block from the outside world: checks, identity, fan-in.
+func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
+	v, err := p2pwire.ParseBlock(f.Body())
+	if err != nil {
+		c.end(s, ReasonMalformed)
+		return
+	}
+	if c.routeSync(s, &v, f, owned) {
+		return
+	}
+	digest := sha256.Sum256(f.Payload())
+	e := c.blocks.get(v.ID)
+	if c.window.Seen(c.now.Mono, digest) {
+		c.drop(s, ReasonDuplicate)
+		if e != nil {
+			e.has.set(s.lane)
+		}
+		return
+	}
+	if v.Slot > p2pwire.SlotAt(c.now.Wall+int64(c.cfg.MaxFuture)) {
+		c.window.Forget(digest)
+		c.drop(s, ReasonTooFarAhead)
+		return
+	}
+	if c.head != nil && v.Num+staleDistance < c.head.num {
+		c.drop(s, ReasonStale)
+		return
+	}
+	if err := v.Check(&c.scratch); err != nil {
+		c.end(s, ReasonInvalidBlock)
+		return
+	}
+	if v.SignatureType() > 1 || v.AdditionalSignatures() {
+		c.drop(s, ReasonUnsupportedSignature)
+		return
+	}
+	signed := c.signatureKnown(&v)
+	switch {
+	case e != nil && e.own:
+		e.has.set(s.lane)
+		if e.withheld || e.held {
+			c.publicElsewhere(s, e, f, owned)
+		}
+		return
+	case e != nil && !e.stub():
+		e.has.set(s.lane)
+		if e.verified {
+			c.drop(s, ReasonTwin)
+			return
+		}
+		if e.payloads >= maxPayloads {
+			c.drop(s, ReasonTooManyPayloads)
+			return
+		}
+		e.payloads++
+		twin := c.keep(f, owned)
+		c.tryBlock(s, e, twin)
+		c.pool.release(twin)
+		return
+	}
+	if c.boot.orphans >= maxOrphans && e == nil && c.blocks.get(v.Previous) == nil {
+		c.window.Forget(digest)
+		c.drop(s, ReasonOrphan)
+		return
+	}
+	if e == nil {
+		e = c.insert(v.ID)
+	}
+	wasVerified := e.verified
+	e.fill(&v)
+	c.setFrame(e, c.keep(f, owned))
+	e.payloads, e.source = 1, s.id
+	e.public, e.linked = true, false
+	e.has.set(s.lane)
+	if op := c.own[v.Producer]; op != nil && signed {
+		c.foreignOwn(s, e)
+	}
+	c.boot.saw(c, e)
+	e.verified = false
+	c.link(e, func(x *block) { c.linkedBlock(x) })
+	if !e.linked {
+		c.boot.orphans++
+		c.drop(s, ReasonOrphan)
+		c.fetchGap(s)
+		return
+	}
+	if wasVerified || signed {
+		c.setVerified(e)
+	}
+}
+
+// staleDistance is how far below the public head a block is of no use to anyone live.
+const staleDistance = 1024
+
+// maxOrphans bounds the blocks kept whose parent is unknown.
+const maxOrphans = 256
+
+// linkedBlock fans a public block in once its ancestry is known.
+func (c *Core) linkedBlock(b *block) {
+	c.votes.public(c, b)
+	s := c.sessions[b.source]
+	if s == nil || b.own {
+		c.fanIn(b, nil)
+		return
+	}
+	v, err := p2pwire.ParseBlock(p2pwire.Frame(b.frame.b).Body())
+	if err == nil && s.proven && c.signatureKnown(&v) {
+		c.setVerified(b)
+		c.fanIn(b, nil)
+		c.canary.watch(c, s, b)
+		return
+	}
+	c.tryBlock(s, b, b.frame)
+}
+
+// signatureKnown tells whether a Savanna block is signed by the key its producer is known by: a
+// configured one for own producers, one that earlier survived for others.
+func (c *Core) signatureKnown(v *p2pwire.Block) bool {
+	if !v.Savanna {
+		return false
+	}
+	if op := c.own[v.Producer]; op != nil {
+		for _, k := range op.keys {
+			if k.Verify(v.ID, v.Signature()) {
+				return true
+			}
+		}
+		return false
+	}
+	k := c.learned[v.Producer]
+	return k != nil && k.Verify(v.ID, v.Signature())
+}
+
+// maxLearned bounds the producers whose keys are remembered; schedules have 21, EOSIO allows 125.
+const maxLearned = 256
+
+// learnKey remembers by which key a survived block was signed.
+func (c *Core) learnKey(b *block) {
+	if !b.savanna || b.frame == nil || c.own[b.producer] != nil {
+		return
+	}
+	v, err := p2pwire.ParseBlock(p2pwire.Frame(b.frame.b).Body())
+	if err != nil || c.signatureKnown(&v) {
+		return
+	}
+	key, err := p2pwire.RecoverK1(v.ID, v.Signature())
+	if err != nil {
+		return
+	}
+	k, err := p2pwire.NewK1Verifier(key)
+	if err != nil {
+		return
+	}
+	if len(c.learned) >= maxLearned {
+		clear(c.learned)
+	}
+	c.learned[b.producer] = k
+}
+
+// foreignOwn handles a block of an own producer with a valid signature that no node of ours sent: it
+// has its slot, whoever made it.
+func (c *Core) foreignOwn(s *session, e *block) {
+	if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id); e.slot > p2pwire.SlotAt(c.started.Wall) {
+		c.alarm(ReasonForeignBlock, s, e)
+	}
+}
+
+// publicElsewhere handles an own candidate that we did not let out but the network shows.
+func (c *Core) publicElsewhere(s *session, e *block, f p2pwire.Frame, owned *buf) {
+	c.alarm(ReasonWithheldInPublic, s, e)
+	if e.held {
+		c.unhold(e)
+	}
+	c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)
+	e.withheld, e.public = false, true
+	if e.frame == nil {
+		c.setFrame(e, c.keep(f, owned))
+	}
+	e.linked = true
+	c.setVerified(e)
+	c.fanIn(e, nil)
+}
+
+// fanIn gives a block to every node that is live and lacks it.
+func (c *Core) fanIn(b *block, except *session) {
+	for i := 0; i < len(c.internal); i++ {
+		if t := c.internal[i]; t != except && t.sync == nil {
+			c.deliver(t, b)
+		}
+	}
+}
+
+// deliver queues a block for a node, its missing ancestors first. A node that lacks more than the
+// ring holds is brought up by catch-up.
+func (c *Core) deliver(s *session, b *block) {
+	if s.closing || s.kind == p2pwire.KindTransactions {
+		return
+	}
+	path, bytes := c.path[:0], 0
+	c.path = nil // send can lead back here
+	defer func() { c.path = path[:0] }()
+	for x := b; !s.has(x); {
+		if x.frame == nil || !x.public {
+			c.startSync(s)
+			return
+		}
+		path = append(path, x)
+		bytes += len(x.frame.b)
+		p := c.blocks.get(x.prev)
+		if p == nil {
+			if x.num > s.rootNum+1 {
+				c.startSync(s)
+				return
+			}
+			break
+		}
+		x = p
+	}
+	if len(path) > 1 && bytes > syncLowWater {
+		c.startPush(s, path[len(path)-1].prev)
+		return
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		if !c.send(s, queueGeneral, path[i].frame) {
+			return
+		}
+		path[i].has.set(s.lane)
+	}
+}

@@ -1,0 +1,225 @@
+package core
+
+import (
+	"bprelay/p2pwire"
+)
+
+// Data takes bytes a connection delivered, cut anywhere. They are not kept: a whole frame inside
+// chunk is looked at in place, a partial one is collected in pooled memory that grows with what has
+// really come, under a bound for the session and one for all.
+func (c *Core) Data(now Instant, id SessionID, chunk []byte) {
+	c.now = now
+	s := c.sessions[id]
+	if s == nil || s.closing || c.stop {
+		return
+	}
+	s.lastRecv = now.Mono
+	s.stats.BytesIn += uint64(len(chunk))
+	for len(chunk) > 0 && !s.closing {
+		if s.rx != nil {
+			chunk = c.collect(s, chunk)
+			continue
+		}
+		total, err := p2pwire.FrameLen(chunk)
+		if err != nil || (total > 0 && !c.fits(s, total)) {
+			c.end(s, ReasonBadLength)
+			break
+		}
+		if total == 0 || total > len(chunk) {
+			c.startPartial(s, chunk, total)
+			break
+		}
+		c.frame(s, chunk[:total], nil)
+		chunk = chunk[total:]
+	}
+	c.settle()
+}
+
+// fits tells whether a frame of this length may come in the session's present state.
+func (c *Core) fits(s *session, total int) bool {
+	return s.ready || total <= c.cfg.YoungFrameBytes
+}
+
+func (c *Core) startPartial(s *session, chunk []byte, total int) {
+	if !c.reserve(s, capFor(len(chunk))) {
+		return
+	}
+	s.rx = c.pool.get(len(chunk))
+	s.rx.b = append(s.rx.b, chunk...)
+	s.rxTotal = total
+}
+
+func capFor(n int) int { return 1 << class(n) }
+
+// reserve takes n bytes from the budget of partial frames; over it, the network session with the
+// largest partial frame is ended, which may be s itself.
+func (c *Core) reserve(s *session, n int) bool {
+	for c.rxBytes+n > c.cfg.ReassemblyBytes {
+		worst := s
+		size := 0
+		if s.rx != nil {
+			size = cap(s.rx.b)
+		}
+		for _, t := range c.sessions {
+			if t.rx != nil && t.info.Side == Network && (cap(t.rx.b) > size || (cap(t.rx.b) == size && t.id > worst.id)) {
+				worst, size = t, cap(t.rx.b)
+			}
+		}
+		c.end(worst, ReasonReassembly)
+		if worst == s {
+			return false
+		}
+	}
+	c.rxBytes += n
+	return true
+}
+
+// collect adds to the partial frame and hands it on when it is whole; it returns what is left.
+func (c *Core) collect(s *session, chunk []byte) []byte {
+	need := p2pwire.PrefixLen - len(s.rx.b)
+	if s.rxTotal > 0 {
+		need = s.rxTotal - len(s.rx.b)
+	}
+	n := min(need, len(chunk))
+	if len(s.rx.b)+n > cap(s.rx.b) {
+		size := capFor(len(s.rx.b) + n)
+		if !c.reserve(s, size-cap(s.rx.b)) {
+			return nil
+		}
+		bigger := c.pool.get(len(s.rx.b) + n)
+		bigger.b = append(bigger.b, s.rx.b...)
+		c.pool.release(s.rx)
+		s.rx = bigger
+	}
+	s.rx.b = append(s.rx.b, chunk[:n]...)
+	chunk = chunk[n:]
+	if s.rxTotal == 0 && len(s.rx.b) >= p2pwire.PrefixLen {
+		total, err := p2pwire.FrameLen(s.rx.b)
+		if err != nil || !c.fits(s, total) {
+			c.end(s, ReasonBadLength)
+			return nil
+		}
+		s.rxTotal = total
+	}
+	if s.rxTotal > 0 && len(s.rx.b) == s.rxTotal {
+		whole := s.rx
+		c.rxBytes -= cap(whole.b)
+		s.rx, s.rxTotal = nil, 0
+		c.frame(s, whole.b, whole)
+		c.pool.release(whole)
+	}
+	return chunk
+}
+
+func (c *Core) dropPartial(s *session) {
+	if s.rx != nil {
+		c.rxBytes -= cap(s.rx.b)
+		c.pool.release(s.rx)
+		s.rx, s.rxTotal = nil, 0
+	}
+}
+
+// frame dispatches one whole frame. owned is its pooled memory when it was collected, else nil and
+// raw dies with the pass.
+func (c *Core) frame(s *session, raw []byte, owned *buf) {
+	f, err := p2pwire.ParseFrame(raw)
+	if err != nil || f == nil {
+		c.end(s, ReasonMalformed)
+		return
+	}
+	t := f.Type()
+	c.stats.countIn(s.info.Side, t, len(raw))
+	s.stats.FramesIn++
+	if !s.ready && t != p2pwire.TypeHandshake && t != p2pwire.TypeTime && t != p2pwire.TypeGoAway {
+		// nodeos may answer our first handshake with a notice before its own handshake.
+		c.stats.Dropped[ReasonNoHandshake]++
+		return
+	}
+	switch t {
+	case p2pwire.TypeSignedBlock:
+		if s.info.Side == Network {
+			c.networkBlock(s, f, owned)
+		} else {
+			c.nodeBlock(s, f, owned)
+		}
+	case p2pwire.TypePackedTransaction:
+		c.transaction(s, f, owned)
+	case p2pwire.TypeVote:
+		if s.info.Side == Network {
+			c.networkVote(s, f, owned)
+		} else {
+			c.nodeVote(s, f, owned)
+		}
+	default:
+		if err := c.control(s, t, f.Body()); err != nil {
+			c.end(s, ReasonMalformed)
+		}
+	}
+}
+
+// keep returns a counted copy of the frame that outlives the pass (or the collected memory itself).
+func (c *Core) keep(f p2pwire.Frame, owned *buf) *buf {
+	if owned != nil {
+		owned.at = int64(c.now.Mono)
+		return owned.retain()
+	}
+	b := c.pool.get(len(f))
+	b.b = append(b.b, f...)
+	b.at = int64(c.now.Mono)
+	return b
+}
+
+// control handles the rare messages; an error means that the body was malformed.
+func (c *Core) control(s *session, t p2pwire.Type, body []byte) error {
+	switch t {
+	case p2pwire.TypeHandshake:
+		h, err := p2pwire.DecodeHandshake(body)
+		if err != nil {
+			return err
+		}
+		c.handshake(s, &h)
+	case p2pwire.TypeTime:
+		m, err := p2pwire.DecodeTime(body)
+		if err != nil {
+			return err
+		}
+		c.timeMessage(s, m)
+	case p2pwire.TypeGoAway:
+		m, err := p2pwire.DecodeGoAway(body)
+		if err != nil {
+			return err
+		}
+		c.goAway(s, m)
+	case p2pwire.TypeNotice:
+		_, err := p2pwire.DecodeNotice(body)
+		return err
+	case p2pwire.TypeRequest:
+		m, err := p2pwire.DecodeRequest(body)
+		if err != nil {
+			return err
+		}
+		c.request(s, &m)
+	case p2pwire.TypeSyncRequest:
+		m, err := p2pwire.DecodeSyncRequest(body)
+		if err != nil {
+			return err
+		}
+		c.syncRequest(s, m)
+	case p2pwire.TypeGossipBPPeers:
+		// Gossip would make other nodes dial ours past the relay.
+		c.stats.Dropped[ReasonGossip]++
+	case p2pwire.TypeBlockNack:
+		_, err := p2pwire.DecodeBlockNack(body)
+		return err
+	case p2pwire.TypeBlockNotice:
+		_, err := p2pwire.DecodeBlockNotice(body)
+		return err
+	case p2pwire.TypeTransactionNotice:
+		_, err := p2pwire.DecodeTransactionNotice(body)
+		return err
+	case p2pwire.TypeChainSize:
+		_, err := p2pwire.DecodeChainSize(body)
+		return err
+	}
+	return nil
+}

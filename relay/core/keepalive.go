@@ -1,0 +1,48 @@
+package core
+
+import (
+	"encoding/binary"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// keepalive sends our own time message: answering the peer's alone lets its heartbeat time out.
+func (c *Core) keepalive(s *session) {
+	if s == nil || s.closing {
+		return
+	}
+	if c.since(s.lastRecv) >= c.cfg.IdleTimeout {
+		c.end(s, ReasonIdle)
+		return
+	}
+	if s.ready || s.info.Dialled {
+		c.ping(s)
+	}
+	c.timers.add(c.now.Mono+c.cfg.Keepalive, timer{kind: timerKeepalive, session: s.id})
+}
+
+func (c *Core) ping(s *session) {
+	s.pingXmt = c.now.Wall
+	c.sendTime(s, p2pwire.Time{Xmt: c.now.Wall})
+}
+
+func (c *Core) timeMessage(s *session, m p2pwire.Time) {
+	switch {
+	case m.Xmt == 0:
+	case m.Org == 0:
+		c.sendTime(s, p2pwire.Time{Org: m.Xmt, Rec: c.now.Wall, Xmt: c.now.Wall})
+	case m.Org == s.pingXmt:
+		s.pingXmt = 0
+		trip := c.now.Wall - m.Org - (m.Xmt - m.Rec)
+		s.rtt = time.Duration(max(trip, 0))
+		s.offset = time.Duration((m.Rec-m.Org)/2 + (m.Xmt-c.now.Wall)/2)
+	}
+}
+
+// appendTime is AppendFrame for a time message without going through an interface.
+func appendTime(dst []byte, m p2pwire.Time) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, 33)
+	dst = append(dst, byte(p2pwire.TypeTime))
+	return m.AppendBody(dst)
+}

@@ -1,0 +1,173 @@
+package core
+
+// Reason says why something was decided. The catalogue is closed: every withheld candidate, dropped
+// message, ended session and alarm names one.
+type Reason uint8
+
+// The catalogue. Text is what a log shows, Help what an operator reads.
+const (
+	ReasonNone Reason = iota
+
+	// Own blocks.
+	ReasonClaimed
+	ReasonSameID
+	ReasonSlotTaken
+	ReasonBelowFloor
+	ReasonTooOld
+	ReasonTooEarly
+	ReasonUnknownParent
+	ReasonParentWithheld
+	ReasonParentHeld
+	ReasonNotLineage
+	ReasonOlderParent
+	ReasonBelowLIB
+	ReasonStartFence
+	ReasonStarting
+	ReasonBadSignature
+	ReasonForeignClaim
+	ReasonClaimPending
+	ReasonClaimFailed
+
+	// Messages.
+	ReasonDuplicate
+	ReasonTwin
+	ReasonTooManyPayloads
+	ReasonTooFarAhead
+	ReasonUnsupportedSignature
+	ReasonOrphan
+	ReasonNoHandshake
+	ReasonGossip
+	ReasonTrxQueueFull
+	ReasonDirection
+	ReasonStale
+	ReasonVoteOrder
+	ReasonVoteNotEmitter
+	ReasonVoteWithheld
+	ReasonVoteExpired
+	ReasonVoteQueueFull
+	ReasonCanaryFull
+	ReasonHarmful
+	ReasonProtocolVersion
+
+	// Sessions.
+	ReasonPeerClosed
+	ReasonMalformed
+	ReasonBadLength
+	ReasonInvalidBlock
+	ReasonWrongChain
+	ReasonAuthentication
+	ReasonBadHandshake
+	ReasonSelf
+	ReasonDuplicateSession
+	ReasonGoAway
+	ReasonHandshakeTimeout
+	ReasonIdle
+	ReasonSlowConsumer
+	ReasonMemory
+	ReasonReassembly
+	ReasonTooManyClients
+	ReasonBlamed
+
+	// Alarms.
+	ReasonForeignBlock
+	ReasonUnknownKey
+	ReasonLineageDead
+	ReasonWithheldInPublic
+
+	numReasons
+)
+
+type reasonText struct{ text, help string }
+
+var reasonTexts = [numReasons]reasonText{
+	ReasonNone:           {"none", "no reason"},
+	ReasonClaimed:        {"claimed", "the slot was free and the parent right: the block went out"},
+	ReasonSameID:         {"same_id", "another node made the identical block; one copy went out"},
+	ReasonSlotTaken:      {"slot_taken", "another node's block already has this slot; this sibling stays inside (a double block was prevented)"},
+	ReasonBelowFloor:     {"below_floor", "the slot is older than the claim book remembers; it is closed to new blocks"},
+	ReasonTooOld:         {"too_old", "the block came after its round and grace were over"},
+	ReasonTooEarly:       {"too_early", "the block's timestamp is further ahead than nodeos tolerates"},
+	ReasonUnknownParent:  {"unknown_parent", "the block's parent did not become known before the slot ended"},
+	ReasonParentWithheld: {"parent_withheld", "the block builds on a withheld sibling, which the network never saw"},
+	ReasonParentHeld:     {"parent_held", "the block's parent is itself waiting for a decision"},
+	ReasonNotLineage:     {"not_lineage", "within a run a block must extend our last public block; this one does not"},
+	ReasonOlderParent:    {"older_parent", "the block does not extend the public head; it waits until its slot ends for a better one"},
+	ReasonBelowLIB:       {"below_lib", "the block's parent is older than the last irreversible block"},
+	ReasonStartFence:     {"start_fence", "the relay just started and cannot know what went out before; the slot is closed unless the block extends the head just learned from the network"},
+	ReasonStarting:       {"starting", "the relay is fetching recent blocks from the network before it judges"},
+	ReasonBadSignature:   {"bad_signature", "the producer signature cannot be decoded"},
+	ReasonForeignClaim:   {"foreign_claim", "a block with our producer's valid signature, made elsewhere, already has this slot"},
+	ReasonClaimPending:   {"claim_pending", "the claim waits for the cluster"},
+	ReasonClaimFailed:    {"claim_failed", "the claim could not be made durable"},
+
+	ReasonDuplicate:            {"duplicate", "the same bytes were already seen"},
+	ReasonTwin:                 {"twin", "other bytes under the id of a block that already proved good"},
+	ReasonTooManyPayloads:      {"too_many_payloads", "more than three different payloads under one block id"},
+	ReasonTooFarAhead:          {"too_far_ahead", "the timestamp is further ahead than nodeos tolerates"},
+	ReasonUnsupportedSignature: {"unsupported_signature", "nodeos closes a link over WebAuthn or additional block signatures"},
+	ReasonOrphan:               {"orphan", "the block's parent is not known yet"},
+	ReasonNoHandshake:          {"no_handshake", "a message came before the handshake"},
+	ReasonGossip:               {"gossip", "gossip_bp_peers is never passed on: it would lead peers past the relay"},
+	ReasonTrxQueueFull:         {"trx_queue_full", "the session's transaction queue is at its bound"},
+	ReasonDirection:            {"direction", "transactions are not carried this way"},
+	ReasonStale:                {"stale", "the message is about a block that is long past"},
+	ReasonVoteOrder:            {"vote_order", "a finalizer's vote was not newer than the last one let out"},
+	ReasonVoteNotEmitter:       {"vote_not_emitter", "another node is emitting this finalizer's votes"},
+	ReasonVoteWithheld:         {"vote_withheld", "the vote is for a withheld block"},
+	ReasonVoteExpired:          {"vote_expired", "the vote's block did not become public in time"},
+	ReasonVoteQueueFull:        {"vote_queue_full", "too many votes are waiting for their blocks"},
+	ReasonCanaryFull:           {"canary_full", "too many unproven messages are on trial"},
+	ReasonHarmful:              {"harmful", "the message made one of our nodes close its link"},
+	ReasonProtocolVersion:      {"protocol_version", "the peer's protocol version does not know the message"},
+
+	ReasonPeerClosed:       {"peer_closed", "the other side closed the connection"},
+	ReasonMalformed:        {"malformed", "a frame could not be decoded"},
+	ReasonBadLength:        {"bad_length", "a frame's length is 0, over 8 MiB, or too large before the handshake"},
+	ReasonInvalidBlock:     {"invalid_block", "a block's body does not match its header"},
+	ReasonWrongChain:       {"wrong_chain", "the peer is on another chain"},
+	ReasonAuthentication:   {"authentication", "the peer did not show an allowed key"},
+	ReasonBadHandshake:     {"bad_handshake", "the handshake breaks nodeos' rules"},
+	ReasonSelf:             {"self", "the relay reached itself"},
+	ReasonDuplicateSession: {"duplicate_session", "the same nodeos already has a session"},
+	ReasonGoAway:           {"go_away", "the peer said go_away"},
+	ReasonHandshakeTimeout: {"handshake_timeout", "no handshake came in time"},
+	ReasonIdle:             {"idle", "nothing came for the idle timeout"},
+	ReasonSlowConsumer:     {"slow_consumer", "the peer does not read what it is sent"},
+	ReasonMemory:           {"memory", "the relay's memory bound was reached and this session held most of it"},
+	ReasonReassembly:       {"reassembly", "partial frames reached their bound and this session held most of it"},
+	ReasonTooManyClients:   {"too_many_clients", "max_clients accepted network sessions are there already"},
+	ReasonBlamed:           {"blamed", "a message of this peer made one of our nodes close its link"},
+
+	ReasonForeignBlock:     {"foreign_block", "a block of ours with a valid signature came from the network and none of our nodes sent it: someone else has our key"},
+	ReasonUnknownKey:       {"unknown_key", "an own block is signed with a key that is not configured (rotation?)"},
+	ReasonLineageDead:      {"lineage_dead", "the network finalized another branch; our run's lineage is dropped"},
+	ReasonWithheldInPublic: {"withheld_in_public", "the network shows a block that was withheld here: it has another way out"},
+}
+
+// String is the reason as it stands in logs, metrics and JSON.
+func (r Reason) String() string {
+	if r < numReasons {
+		return reasonTexts[r].text
+	}
+	return "unknown"
+}
+
+// Help explains the reason in words.
+func (r Reason) Help() string {
+	if r < numReasons {
+		return reasonTexts[r].help
+	}
+	return ""
+}
+
+// Reasons lists the whole catalogue.
+func Reasons() []Reason {
+	out := make([]Reason, 0, numReasons)
+	for r := ReasonNone + 1; r < numReasons; r++ {
+		out = append(out, r)
+	}
+	return out
+}
+
+// MarshalText makes reasons readable in JSON.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

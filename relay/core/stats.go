@@ -1,0 +1,208 @@
+package core
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// LatencyBounds are the upper bounds (ns) of the added-latency histogram; one more bucket is open.
+var LatencyBounds = [...]int64{
+	10e3, 25e3, 50e3, 75e3, 100e3, 150e3, 200e3, 300e3, 500e3, 750e3,
+	1e6, 2e6, 5e6, 10e6, 25e6, 50e6, 100e6, 250e6,
+}
+
+// Histogram counts durations by LatencyBounds.
+type Histogram struct {
+	Buckets [len(LatencyBounds) + 1]uint64 `json:"buckets"`
+	Count   uint64                         `json:"count"`
+	SumNs   int64                          `json:"sum_ns"`
+}
+
+func (h *Histogram) observe(ns int64) {
+	i, _ := slices.BinarySearch(LatencyBounds[:], ns)
+	h.Buckets[i]++
+	h.Count++
+	h.SumNs += ns
+}
+
+// Quantile is the upper bound (ns) of the bucket that holds the q-th part; 0 without data.
+func (h *Histogram) Quantile(q float64) int64 {
+	if h.Count == 0 {
+		return 0
+	}
+	want := uint64(q*float64(h.Count-1)) + 1
+	var sum uint64
+	for i, n := range h.Buckets {
+		sum += n
+		if sum >= want {
+			if i < len(LatencyBounds) {
+				return LatencyBounds[i]
+			}
+			break
+		}
+	}
+	return LatencyBounds[len(LatencyBounds)-1]
+}
+
+// TypeCounts counts frames and bytes by message type.
+type TypeCounts struct {
+	Frames [p2pwire.NumTypes]uint64 `json:"frames"`
+	Bytes  [p2pwire.NumTypes]uint64 `json:"bytes"`
+}
+
+// ByReason counts by Reason; in JSON only what occurred.
+type ByReason [numReasons]uint64
+
+// MarshalJSON writes the non-zero counts by reason name.
+func (b ByReason) MarshalJSON() ([]byte, error) {
+	m := map[string]uint64{}
+	for r, n := range b {
+		if n > 0 {
+			m[Reason(r).String()] = n
+		}
+	}
+	return json.Marshal(m)
+}
+
+// Stats are the relay's counters since its start.
+type Stats struct {
+	In           [Network + 1]TypeCounts `json:"in"`  // by Side
+	Out          [Network + 1]TypeCounts `json:"out"` // by Side
+	OwnForwarded uint64                  `json:"own_forwarded"`
+	OwnWithheld  ByReason                `json:"own_withheld"`
+	OwnHeld      ByReason                `json:"own_held"`
+	Conflicts    uint64                  `json:"conflicts"`
+	Dropped      ByReason                `json:"dropped"`
+	Closed       ByReason                `json:"closed"`
+	Alarms       ByReason                `json:"alarms"`
+	Blamed       uint64                  `json:"blamed"`
+	Refused      uint64                  `json:"refused"`
+	DialsFailed  [Network + 1]uint64     `json:"dials_failed"`
+	AddedLatency Histogram               `json:"added_latency"`
+}
+
+func (st *Stats) countIn(side Side, t p2pwire.Type, n int) {
+	st.In[side].Frames[t]++
+	st.In[side].Bytes[t] += uint64(n)
+}
+
+func (st *Stats) countOut(side Side, frame []byte) {
+	// A frame we made or checked: its index is the byte behind the prefix.
+	t := frame[p2pwire.PrefixLen]
+	st.Out[side].Frames[t]++
+	st.Out[side].Bytes[t] += uint64(len(frame))
+}
+
+// SessionStats are one session's counters.
+type SessionStats struct {
+	BytesIn   uint64 `json:"bytes_in"`
+	BytesOut  uint64 `json:"bytes_out"`
+	FramesIn  uint64 `json:"frames_in"`
+	FramesOut uint64 `json:"frames_out"`
+	Dropped   uint64 `json:"dropped"`
+}
+
+// SessionStatus describes one session.
+type SessionStatus struct {
+	ID          SessionID    `json:"id"`
+	Side        string       `json:"side"`
+	Name        string       `json:"name"`
+	Remote      string       `json:"remote"`
+	Dialled     bool         `json:"dialled"`
+	Ready       bool         `json:"ready"`
+	PV          uint16       `json:"protocol_version"`
+	Agent       string       `json:"agent"`
+	P2PAddress  string       `json:"p2p_address"`
+	HeadNum     uint32       `json:"head_num"`
+	RootNum     uint32       `json:"root_num"`
+	RTTNs       int64        `json:"rtt_ns"`
+	OffsetNs    int64        `json:"clock_offset_ns"`
+	QueuedBytes int          `json:"queued_bytes"`
+	Syncing     bool         `json:"syncing"`
+	Lead        bool         `json:"lead"`
+	Stats       SessionStats `json:"stats"`
+}
+
+// BlockRef names a block.
+type BlockRef struct {
+	Num      uint32       `json:"num"`
+	ID       string       `json:"id"`
+	Slot     p2pwire.Slot `json:"slot"`
+	Producer string       `json:"producer"`
+}
+
+// Status is a copy of what the relay knows of itself.
+type Status struct {
+	ChainID       string          `json:"chain_id"`
+	UptimeNs      int64           `json:"uptime_ns"`
+	Starting      bool            `json:"starting"`
+	FencedUntil   p2pwire.Slot    `json:"fenced_until_slot"`
+	PublicHead    *BlockRef       `json:"public_head"`
+	LastClaimed   *BlockRef       `json:"last_claimed"`
+	Lead          string          `json:"lead"`
+	Sessions      []SessionStatus `json:"sessions"`
+	Blocks        int             `json:"blocks"`
+	BlockBytes    int             `json:"block_bytes"`
+	HeldBlocks    int             `json:"held_blocks"`
+	HeldVotes     int             `json:"held_votes"`
+	QueuedBytes   int             `json:"queued_bytes"`
+	PartialBytes  int             `json:"partial_bytes"`
+	BufferedBytes int             `json:"buffered_bytes"`
+	Stats         Stats           `json:"stats"`
+}
+
+func ref(b *block) *BlockRef {
+	if b == nil {
+		return nil
+	}
+	return &BlockRef{Num: b.num, ID: b.id.String(), Slot: b.slot, Producer: b.producer.String()}
+}
+
+// Snapshot copies the state for /status and metrics. It allocates: not for the hot path.
+func (c *Core) Snapshot(now Instant) Status {
+	c.now = now
+	st := Status{
+		ChainID: c.chainID.String(), UptimeNs: int64(now.Mono - c.started.Mono),
+		Starting: !c.boot.done, FencedUntil: c.fenceSlot(),
+		PublicHead: ref(c.head), LastClaimed: ref(c.lineage.tip), Lead: c.lineage.lead,
+		Blocks: len(c.blocks.byID), BlockBytes: c.blocks.bytes,
+		HeldBlocks: len(c.held), HeldVotes: len(c.votes.waiting),
+		QueuedBytes: c.queued, PartialBytes: c.rxBytes, BufferedBytes: c.pool.live,
+		Stats: c.stats,
+	}
+	for _, s := range c.sessions {
+		st.Sessions = append(st.Sessions, SessionStatus{
+			ID: s.id, Side: s.info.Side.String(), Name: s.Name(), Remote: s.info.Remote,
+			Dialled: s.info.Dialled, Ready: s.ready, PV: s.pv, Agent: s.agent, P2PAddress: s.address,
+			HeadNum: s.headNum, RootNum: s.rootNum, RTTNs: int64(s.rtt), OffsetNs: int64(s.offset),
+			QueuedBytes: s.pending(), Syncing: s.sync != nil,
+			Lead:  s.info.Side == Internal && s.Name() == c.lineage.lead,
+			Stats: s.stats,
+		})
+	}
+	slices.SortFunc(st.Sessions, func(a, b SessionStatus) int {
+		if d := strings.Compare(a.Side, b.Side); d != 0 {
+			return d
+		}
+		return int(a.ID) - int(b.ID)
+	})
+	return st
+}
+
+// alarm counts and tells something a human should look at.
+func (c *Core) alarm(why Reason, s *session, b *block) {
+	c.stats.Alarms[why]++
+	c.noteBlock(EventAlarm, why, s, b)
+}
+
+func (c *Core) drop(s *session, why Reason) {
+	c.stats.Dropped[why]++
+	s.stats.Dropped++
+}
+
+// since is the time from then to now on the monotonic clock.
+func (c *Core) since(then time.Duration) time.Duration { return c.now.Mono - then }

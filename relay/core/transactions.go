@@ -1,0 +1,39 @@
+package core
+
+import (
+	"crypto/sha256"
+
+	"bprelay/p2pwire"
+)
+
+// transaction carries a packed_transaction: from the network to all nodes, from a node to the
+// network and the other nodes, each distinct payload once.
+func (c *Core) transaction(s *session, f p2pwire.Frame, owned *buf) {
+	if d := c.cfg.Transactions; d == Off || (d == In && s.info.Side == Internal) || (d == Out && s.info.Side == Network) {
+		c.drop(s, ReasonDirection)
+		return
+	}
+	if c.window.Seen(c.now.Mono, sha256.Sum256(f.Payload())) {
+		c.drop(s, ReasonDuplicate)
+		return
+	}
+	// nodeos closes the link over one that does not unpack, so it must not get that far.
+	if _, err := p2pwire.ParseTransaction(f.Body(), &c.scratch); err != nil {
+		c.end(s, ReasonMalformed)
+		return
+	}
+	b := c.keep(f, owned)
+	for i := 0; i < len(c.internal); i++ {
+		if t := c.internal[i]; t != s && t.sync == nil && t.kind != p2pwire.KindBlocks {
+			c.send(t, queueTrx, b)
+		}
+	}
+	if s.info.Side == Internal {
+		for i := 0; i < len(c.network); i++ {
+			if t := c.network[i]; t.kind != p2pwire.KindBlocks {
+				c.send(t, queueTrx, b)
+			}
+		}
+	}
+	c.pool.release(b)
+}

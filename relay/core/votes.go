@@ -1,0 +1,216 @@
+package core
+
+import (
+	"crypto/sha256"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+const (
+	// maxFinalizers bounds the finalizer keys our nodes vote with.
+	maxFinalizers = 64
+	// maxWaitingVotes and voteWait bound the own votes that wait for their block to become public.
+	maxWaitingVotes = 256
+	voteWait        = 5 * time.Second
+	// emitterLag is how many slots behind another node the emitting one may fall before it is replaced.
+	emitterLag = 2
+)
+
+// finalizer is what is kept per finalizer key of ours.
+type finalizer struct {
+	last    p2pwire.Slot // timestamp of the last vote that left
+	emitter SessionID    // the node whose votes leave
+}
+
+type waitingVote struct {
+	frame *buf
+	block p2pwire.ID
+	key   [96]byte
+	node  SessionID
+	until time.Duration
+}
+
+// voteBook keeps I4: per finalizer key votes leave in rising block-timestamp order, one per
+// timestamp, from one node at a time, for public blocks only.
+type voteBook struct {
+	keys    map[[96]byte]*finalizer
+	waiting []waitingVote
+}
+
+func (v *voteBook) init() { v.keys = make(map[[96]byte]*finalizer) }
+
+// nodeVote takes a vote of one of our nodes.
+func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
+	v, err := p2pwire.ParseVote(f.Body())
+	if err != nil {
+		c.end(s, ReasonMalformed)
+		return
+	}
+	e := c.blocks.get(v.BlockID)
+	if e != nil && e.public {
+		c.setVerified(e)
+	}
+	if c.window.Contains(c.now.Mono, sha256.Sum256(f.Payload())) {
+		c.drop(s, ReasonDuplicate)
+		return
+	}
+	switch {
+	case e != nil && e.withheld:
+		c.drop(s, ReasonVoteWithheld)
+		return
+	case e == nil || !e.public || e.stub():
+		if len(c.votes.waiting) >= maxWaitingVotes {
+			c.drop(s, ReasonVoteQueueFull)
+			return
+		}
+		w := waitingVote{frame: c.keep(f, owned), block: v.BlockID, key: [96]byte(v.FinalizerKey()), node: s.id, until: c.now.Mono + voteWait}
+		c.votes.waiting = append(c.votes.waiting, w)
+		c.timers.add(w.until, timer{kind: timerVotes})
+		return
+	}
+	b := c.keep(f, owned)
+	c.emitVote(s.id, e, [96]byte(v.FinalizerKey()), b)
+	c.pool.release(b)
+}
+
+// emitVote lets a vote for a public block out, if it keeps the order, and to the other nodes.
+func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
+	k := c.votes.keys[key]
+	if k == nil {
+		if len(c.votes.keys) >= maxFinalizers {
+			c.stats.Dropped[ReasonVoteQueueFull]++
+			return
+		}
+		k = &finalizer{}
+		c.votes.keys[key] = k
+	}
+	switch {
+	case e.slot <= k.last:
+		c.stats.Dropped[ReasonVoteOrder]++
+		return
+	case k.emitter == 0:
+		k.emitter = from
+	case k.emitter != from && e.slot < k.last+emitterLag:
+		c.stats.Dropped[ReasonVoteNotEmitter]++
+		return
+	}
+	if c.window.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(b.b).Payload())) {
+		c.stats.Dropped[ReasonDuplicate]++
+		return
+	}
+	k.emitter, k.last = from, e.slot
+	for i := 0; i < len(c.network); i++ {
+		c.sendVote(c.network[i], b)
+	}
+	c.fanVote(b, from)
+}
+
+func (c *Core) sendVote(s *session, b *buf) {
+	if s.kind == p2pwire.KindTransactions {
+		return
+	}
+	if !p2pwire.TypeVote.SendableTo(s.pv) {
+		c.stats.Dropped[ReasonProtocolVersion]++
+		return
+	}
+	c.send(s, queueGeneral, b)
+}
+
+// fanVote gives a vote to every node that is not held back and not the one it came from or went to.
+func (c *Core) fanVote(b *buf, except SessionID) {
+	for i := 0; i < len(c.internal); i++ {
+		if t := c.internal[i]; t.id != except && !t.held && t.sync == nil {
+			c.sendVote(t, b)
+		}
+	}
+}
+
+// public lets the votes go that waited for a block.
+func (v *voteBook) public(c *Core, e *block) { v.take(c, e, true) }
+
+// withheld drops the votes that waited for a block.
+func (v *voteBook) withheld(c *Core, e *block) { v.take(c, e, false) }
+
+func (v *voteBook) take(c *Core, e *block, emit bool) {
+	if len(v.waiting) == 0 {
+		return
+	}
+	var mine []waitingVote
+	v.waiting = slices.DeleteFunc(v.waiting, func(w waitingVote) bool {
+		if w.block == e.id {
+			mine = append(mine, w)
+			return true
+		}
+		return false
+	})
+	for _, w := range mine {
+		if emit {
+			c.emitVote(w.node, e, w.key, w.frame)
+		} else {
+			c.stats.Dropped[ReasonVoteWithheld]++
+		}
+		c.pool.release(w.frame)
+	}
+}
+
+func (v *voteBook) expire(c *Core) {
+	v.waiting = slices.DeleteFunc(v.waiting, func(w waitingVote) bool {
+		if w.until > c.now.Mono {
+			return false
+		}
+		c.stats.Dropped[ReasonVoteExpired]++
+		c.pool.release(w.frame)
+		return true
+	})
+}
+
+// emitterGone frees the keys whose votes a node emitted.
+func (v *voteBook) emitterGone(id SessionID) {
+	for _, k := range v.keys {
+		if k.emitter == id {
+			k.emitter = 0
+		}
+	}
+}
+
+// networkVote takes a vote from the outside world: one node first for a new pair of source and
+// finalizer, then everyone.
+func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
+	v, err := p2pwire.ParseVote(f.Body())
+	if err != nil {
+		c.end(s, ReasonMalformed)
+		return
+	}
+	if c.window.Seen(c.now.Mono, sha256.Sum256(f.Payload())) {
+		c.drop(s, ReasonDuplicate)
+		return
+	}
+	e := c.blocks.get(v.BlockID)
+	if e != nil && (e.withheld || e.held) {
+		c.drop(s, ReasonVoteWithheld)
+		return
+	}
+	if c.head != nil && v.BlockID.Num()+staleDistance < c.head.num {
+		c.drop(s, ReasonStale)
+		return
+	}
+	if len(c.internal) == 0 {
+		return
+	}
+	b := c.keep(f, owned)
+	defer c.pool.release(b)
+	pair := maphash.Bytes(c.canary.seed, v.FinalizerKey())
+	if _, ok := s.pairs[pair]; ok {
+		c.fanVote(b, 0)
+		c.canary.watch(c, s, nil)
+		return
+	}
+	node := c.pickCanary()
+	if node == nil || node.held || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
+		return
+	}
+	c.begin(trial{frame: b.retain(), source: s.id, pair: pair}, node)
+}
