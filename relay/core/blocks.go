@@ -27,7 +27,8 @@ type block struct {
 	own      bool // a candidate of one of our nodes
 	public   bool // the network has it, or it was claimed
 	claimed  bool // its slot is ours
-	verified bool
+	verified bool // genuine: signed by a known key, or vouched for
+	survived bool // a node took this very payload
 	held     bool
 	withheld bool
 	pending  bool // its claim is being decided elsewhere
@@ -38,6 +39,7 @@ type block struct {
 	source   SessionID
 	payloads uint8 // different payloads seen under this id
 	has      lanes // sessions that have it
+	sent     lanes // own: nodes that made it
 	arrived  time.Duration
 	until    int64 // held: Wall at which it is judged again at the latest
 }
@@ -70,6 +72,7 @@ func (t *blockTable) at(i int) *block { return t.fifo[(t.head+i)%len(t.fifo)] }
 func (t *blockTable) clearLane(lane int) {
 	for i := range t.n {
 		t.at(i).has.clear(lane)
+		t.at(i).sent.clear(lane)
 	}
 }
 
@@ -228,6 +231,17 @@ func (c *Core) setVerified(b *block) {
 		c.noteBlock(EventPublic, ReasonNone, nil, b)
 	}
 	c.checkLineage(b)
+}
+
+// vouch records that one of our nodes took a block: it and its ancestors survived.
+func (c *Core) vouch(b *block) {
+	if !b.public {
+		return
+	}
+	for x := b; x != nil && x.public && !x.survived; x = c.blocks.get(x.prev) {
+		x.survived = true
+	}
+	c.setVerified(b)
 }
 
 // link sets a block's linked flag from its parent and passes it on to waiting children, each of

@@ -25,7 +25,7 @@ type trial struct {
 	solo   bool
 }
 
-// direct notes that a trusted source's message went to all nodes at once.
+// direct notes that a vote of a trusted source went to all nodes at once.
 type direct struct {
 	source SessionID
 	at     time.Duration
@@ -83,7 +83,7 @@ func (c *Core) tryBlock(src *session, e *block, frame *buf) {
 	}
 	if e.frame == frame {
 		if s.has(e) {
-			c.setVerified(e)
+			c.vouch(e)
 			c.fanIn(e, nil)
 			return
 		}
@@ -142,14 +142,22 @@ func (c *Core) canaryDue() {
 func (c *Core) survived(t trial) {
 	src := c.sessions[t.source]
 	if e := t.block; e != nil {
-		if e.frame != nil && e.frame != t.frame {
+		switch {
+		case e.survived && e.frame != nil && e.frame != t.frame:
+			// Another payload got there first; nodes that were spared this one get it too.
+			for i := 0; i < len(c.internal); i++ {
+				if n := c.internal[i]; n.id != t.node && n.sync == nil {
+					c.send(n, queueGeneral, t.frame)
+				}
+			}
+		case e.frame != t.frame:
 			c.setFrame(e, t.frame.retain())
 		}
 		if src != nil {
 			src.proven = true
 		}
 		c.learnKey(e)
-		c.setVerified(e)
+		c.vouch(e)
 		c.fanIn(e, nil)
 	} else {
 		if src != nil && src.pairs != nil {
@@ -166,8 +174,8 @@ func (c *Core) survived(t trial) {
 	}
 }
 
-// watch remembers that a trusted source's message went to everyone.
-func (k *canaries) watch(c *Core, s *session, _ *block) {
+// watch remembers that a vote of a trusted pair went to everyone.
+func (k *canaries) watch(c *Core, s *session) {
 	k.recent[k.next%len(k.recent)] = direct{s.id, c.now.Mono}
 	k.next++
 }
@@ -319,10 +327,16 @@ func (c *Core) blame(t trial) {
 		c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(t.frame.b).Type().String()})
 		c.endAfter(src, ReasonBlamed, ban)
 	}
-	if e := t.block; e != nil && e.frame == t.frame && !e.verified {
-		if other := c.otherPayload(e, t.frame); other != nil {
+	if e := t.block; e != nil && e.frame == t.frame && !e.survived {
+		other := c.otherPayload(e, t.frame)
+		switch {
+		case other != nil:
 			c.setFrame(e, other.retain())
-		} else {
+		case e.verified:
+			// The header is genuine, only these bytes are not: wait for good ones.
+			c.setFrame(e, nil)
+			e.payloads, e.has = 0, lanes{}
+		default:
 			c.remove(e)
 		}
 	}
@@ -371,7 +385,7 @@ func (k *canaries) forgetBlock(c *Core, e *block) {
 func (c *Core) retry() {
 	for i := 0; i < c.blocks.n; i++ {
 		e := c.blocks.at(i)
-		if !e.public || e.verified || !e.linked || e.frame == nil || c.otherPayload(e, nil) != nil {
+		if !e.public || e.survived || !e.linked || e.frame == nil || c.otherPayload(e, nil) != nil {
 			continue
 		}
 		if src := c.sessions[e.source]; src != nil {

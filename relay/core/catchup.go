@@ -42,7 +42,7 @@ func (c *Core) nodeHandshake(s *session) {
 		head = c.stub(s.headID)
 	}
 	if head != nil && head.public {
-		c.setVerified(head)
+		c.vouch(head)
 	}
 	behind := c.head != nil && !s.reaches(c, head)
 	switch {

@@ -56,7 +56,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		return
 	case e != nil && !e.stub():
 		e.has.set(s.lane)
-		if e.verified {
+		if e.survived {
 			c.drop(s, ReasonTwin)
 			return
 		}
@@ -78,7 +78,6 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if e == nil {
 		e = c.insert(v.ID)
 	}
-	wasVerified := e.verified
 	e.fill(&v)
 	c.setFrame(e, c.keep(f, owned))
 	e.payloads, e.source = 1, s.id
@@ -88,7 +87,6 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.foreignOwn(s, e)
 	}
 	c.boot.saw(c, e)
-	e.verified = false
 	c.link(e, func(x *block) { c.linkedBlock(x) })
 	if !e.linked {
 		c.boot.orphans++
@@ -96,7 +94,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.fetchGap(s)
 		return
 	}
-	if wasVerified || signed {
+	if signed && c.blocks.get(e.id) == e {
 		c.setVerified(e)
 	}
 }
@@ -111,15 +109,15 @@ const maxOrphans = 256
 func (c *Core) linkedBlock(b *block) {
 	c.votes.public(c, b)
 	s := c.sessions[b.source]
-	if s == nil || b.own {
+	if s == nil || b.survived {
 		c.fanIn(b, nil)
 		return
 	}
 	v, err := p2pwire.ParseBlock(p2pwire.Frame(b.frame.b).Body())
 	if err == nil && s.proven && c.signatureKnown(&v) {
 		c.setVerified(b)
+		c.tryBlock(s, b, b.frame)
 		c.fanIn(b, nil)
-		c.canary.watch(c, s, b)
 		return
 	}
 	c.tryBlock(s, b, b.frame)

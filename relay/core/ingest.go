@@ -1,6 +1,8 @@
 package core
 
 import (
+	"errors"
+
 	"bprelay/p2pwire"
 )
 
@@ -21,7 +23,11 @@ func (c *Core) Data(now Instant, id SessionID, chunk []byte) {
 			continue
 		}
 		total, err := p2pwire.FrameLen(chunk)
-		if err != nil || (total > 0 && !c.fits(s, total)) {
+		if err != nil {
+			c.end(s, frameReason(err))
+			break
+		}
+		if !c.fits(s, total) {
 			c.end(s, ReasonBadLength)
 			break
 		}
@@ -33,6 +39,15 @@ func (c *Core) Data(now Instant, id SessionID, chunk []byte) {
 		chunk = chunk[total:]
 	}
 	c.settle()
+}
+
+// frameReason tells a length no frame can have from a frame of an impossible kind.
+func frameReason(err error) Reason {
+	var e *p2pwire.Error
+	if errors.As(err, &e) && e.Type == p2pwire.NoType && errors.Is(err, p2pwire.ErrLength) {
+		return ReasonBadLength
+	}
+	return ReasonMalformed
 }
 
 // fits tells whether a frame of this length may come in the session's present state.
@@ -95,7 +110,11 @@ func (c *Core) collect(s *session, chunk []byte) []byte {
 	chunk = chunk[n:]
 	if s.rxTotal == 0 && len(s.rx.b) >= p2pwire.PrefixLen {
 		total, err := p2pwire.FrameLen(s.rx.b)
-		if err != nil || !c.fits(s, total) {
+		if err != nil {
+			c.end(s, frameReason(err))
+			return nil
+		}
+		if !c.fits(s, total) {
 			c.end(s, ReasonBadLength)
 			return nil
 		}

@@ -63,12 +63,13 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	e := c.blocks.get(v.ID)
 	if e != nil && !e.stub() {
-		if e.own && !e.has.has(s.lane) {
+		if e.own && !e.sent.has(s.lane) {
 			c.stats.OwnWithheld[ReasonSameID]++
 			c.noteBlock(EventWithheld, ReasonSameID, s, e)
 		}
 		e.has.set(s.lane)
-		c.setVerified(e)
+		e.sent.set(s.lane)
+		c.vouch(e)
 		return
 	}
 	if err := v.Check(&c.scratch); err != nil {
@@ -82,6 +83,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	e.fill(&v)
 	e.linked = false
 	e.has.set(s.lane)
+	e.sent.set(s.lane)
 	c.setFrame(e, c.keep(f, owned))
 	e.payloads = maxPayloads
 	if c.own[v.Producer] == nil || public {
@@ -90,7 +92,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	e.own, e.node = true, s.Name()
 	if p := c.blocks.get(e.prev); p != nil {
-		c.setVerified(p)
+		c.vouch(p)
 	}
 	c.decide(e, s)
 	if c.lineage.tip == e {
@@ -102,7 +104,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 func (c *Core) relayForeign(s *session, e *block) {
 	e.public = true
 	c.link(e, func(x *block) {
-		c.setVerified(x)
+		c.vouch(x)
 		c.fanIn(x, s)
 	})
 	if !e.linked {
@@ -151,13 +153,16 @@ func (c *Core) judge(e *block) (action, Reason) {
 		return actWithhold, ReasonTooEarly
 	}
 	if now > c.lateLimit(e.slot) {
+		if e.held {
+			return actWithhold, e.why // what it waited for did not come
+		}
 		return actWithhold, ReasonTooOld
 	}
 	if c.pendingClaim(e) {
 		return actHold, ReasonClaimPending
 	}
 	if !c.boot.done {
-		return actHold, ReasonStarting
+		return c.orGiveUp(e, ReasonStarting)
 	}
 	p := c.blocks.get(e.prev)
 	if p != nil && p.withheld {
@@ -209,20 +214,13 @@ func (c *Core) inRun(e *block) bool {
 	return t != nil && !c.lineage.dead && e.slot.Round() <= t.slot.Round()+1
 }
 
-// orGiveUp holds a candidate until its time is over.
+// orGiveUp holds a candidate until its round is over: late beats lost, since a node's later blocks
+// build on this one.
 func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
-	if c.now.Wall < c.holdLimit(e) {
+	if c.now.Wall < c.lateLimit(e.slot) {
 		return actHold, why
 	}
 	return actWithhold, why
-}
-
-// heldGrace is how long a candidate that came after its slot's end may wait for its parent (ns).
-const heldGrace = 250e6
-
-func (c *Core) holdLimit(e *block) int64 {
-	age := c.now.Mono - e.arrived
-	return max(e.slot.Time(), c.now.Wall-int64(age)+heldGrace)
 }
 
 // lateLimit is when an own block is of no use any more: behind its round a foreign producer builds
@@ -343,7 +341,7 @@ func (c *Core) forward(e *block, s *session) {
 		c.deliverOwn(c.network[i], e)
 	}
 	e.linked = true
-	c.setVerified(e)
+	c.vouch(e)
 	c.fanIn(e, nil)
 	c.votes.public(c, e)
 	c.noteBlock(EventClaimed, ReasonClaimed, s, e)
@@ -382,7 +380,7 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 		c.stats.OwnHeld[why]++
 		c.noteBlock(EventHeld, why, s, e)
 	}
-	next := c.holdLimit(e)
+	next := c.lateLimit(e.slot)
 	if end := e.slot.Time(); c.now.Wall < end {
 		next = end
 	}
@@ -435,7 +433,7 @@ func (c *Core) judgeHeld() {
 				continue
 			}
 			if p := c.blocks.get(e.prev); p != nil {
-				c.setVerified(p)
+				c.vouch(p)
 			}
 			act, why := c.judge(e)
 			if act == actHold {

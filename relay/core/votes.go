@@ -51,7 +51,7 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	e := c.blocks.get(v.BlockID)
 	if e != nil && e.public {
-		c.setVerified(e)
+		c.vouch(e)
 	}
 	if c.window.Contains(c.now.Mono, sha256.Sum256(f.Payload())) {
 		c.drop(s, ReasonDuplicate)
@@ -205,7 +205,7 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	pair := maphash.Bytes(c.canary.seed, v.FinalizerKey())
 	if _, ok := s.pairs[pair]; ok {
 		c.fanVote(b, 0)
-		c.canary.watch(c, s, nil)
+		c.canary.watch(c, s)
 		return
 	}
 	node := c.pickCanary()

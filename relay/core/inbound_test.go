@@ -1,0 +1,253 @@
+package core_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+)
+
+const survive = 100 * time.Millisecond
+
+func TestNetworkBlockReachesEveryNodeOnce(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	n2 := r.network("net2", head)
+	x := makeBlock(head, base, otherName)
+	n.send(x.frame)
+	n2.send(x.frame)
+	r.run(2 * survive)
+	n2.send(x.frame)
+	a.want(x)
+	b.want(x)
+	n.want()
+	n2.want()
+}
+
+func TestUnprovenBlockGoesToOneNodeFirst(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	x := makeBlock(head, base, otherName)
+	n.send(x.frame)
+	if len(a.blocks())+len(b.blocks()) != 1 {
+		t.Fatalf("a got %d, b %d blocks; want one node to go first", len(a.blocks()), len(b.blocks()))
+	}
+	r.run(survive)
+	a.want(x)
+	b.want(x)
+}
+
+func TestSignedByKnownKeyGoesToAllAtOnce(t *testing.T) {
+	r, n, a, b, head := warm(t, savanna(90))
+	x := makeBlock(head, base, otherName, savanna(101))
+	n.send(x.frame)
+	a.want(x)
+	b.want(x)
+	forged := makeBlock(x, base+1, otherName, savanna(102), signedBy(ourKey))
+	n.send(forged.frame)
+	if len(a.blocks())+len(b.blocks()) != 3 {
+		t.Fatal("a block signed by another key went to all at once")
+	}
+	_ = r
+}
+
+// mutilate changes the block's bytes behind the header: same id, other payload.
+func mutilate(t *testing.T, x blk, by byte) blk {
+	b, err := p2pwire.ParseBlock(p2pwire.Frame(x.frame).Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := bytes.Clone(x.frame)
+	f[p2pwire.PrefixLen+1+b.HeaderEnd+20] ^= by // inside the signature
+	return blk{id: x.id, slot: x.slot, frame: f}
+}
+
+func TestMutilatedTwinDoesNotSuppressTheGoodCopy(t *testing.T) {
+	r, evil, a, b, head := warm(t)
+	good := r.network("net2", head)
+	x := makeBlock(head, base, otherName)
+	evil.send(mutilate(t, x, 1).frame)
+	good.send(x.frame)
+	r.run(survive)
+	for _, p := range []*peer{a, b} {
+		var sawGood bool
+		for _, f := range p.frames(p2pwire.TypeSignedBlock) {
+			sawGood = sawGood || bytes.Equal(f, x.frame)
+		}
+		if p == a && !sawGood && len(p.got) > 0 || p == b && !sawGood && len(p.got) > 0 {
+			t.Errorf("%s did not get the good copy", p.name)
+		}
+	}
+}
+
+func TestAtMostThreePayloadsPerID(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	x := makeBlock(head, base, otherName)
+	for i := byte(1); i < 10; i++ {
+		n.send(mutilate(t, x, i).frame)
+	}
+	if got := len(a.blocks()) + len(b.blocks()); got != 3 {
+		t.Errorf("%d payloads were let in, want 3", got)
+	}
+	r.run(survive)
+	before := len(a.blocks()) + len(b.blocks())
+	n.send(mutilate(t, x, 77).frame)
+	if got := len(a.blocks()) + len(b.blocks()); got != before {
+		t.Error("a twin was let in after the block had survived")
+	}
+}
+
+func TestHarmfulBlockIsBlamedOnItsSource(t *testing.T) {
+	r, evil, a, b, head := warm(t)
+	good := r.network("net2", head)
+	x := makeBlock(head, base, otherName)
+	bad := mutilate(t, x, 1)
+	evil.send(bad.frame)
+	victim, other := a, b
+	if len(b.blocks()) > 0 {
+		victim, other = b, a
+	}
+	victim.drop()
+	back := r.open(core.Internal, victim.name)
+	back.nodeID = victim.nodeID // the same process: it closed over the block
+	back.handshake(head, head)
+	if evil.closed != core.ReasonBlamed {
+		t.Fatalf("the source was closed as %v, want blamed", evil.closed)
+	}
+	r.run(time.Second)
+	other.want()
+	good.send(x.frame)
+	r.run(2 * survive)
+	other.want(x)
+	back.want(x)
+	if _, err := r.c.Open(r.now, core.SessionInfo{Side: core.Network, Name: "net1", Dialled: true, Remote: "10.0.0.1:1"}); err == nil {
+		t.Error("the blamed peer was let in again at once")
+	}
+}
+
+func TestDeadNodeBlamesNobody(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	x := makeBlock(head, base, otherName)
+	n.send(x.frame)
+	victim, other := a, b
+	if len(b.blocks()) > 0 {
+		victim, other = b, a
+	}
+	victim.drop()
+	r.c.DialFailed(r.now, core.Internal, victim.name, nil)
+	r.pump()
+	other.want(x)
+	r.run(time.Second)
+	if n.gone {
+		t.Error("the peer was closed although the node had died by itself")
+	}
+}
+
+func TestOrphanWaitsForItsParent(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	x := makeBlock(head, base, otherName)
+	y := makeBlock(x, base+1, otherName)
+	n.send(y.frame)
+	r.run(survive)
+	a.want()
+	b.want()
+	if len(n.frames(p2pwire.TypeRequest)) != 1 {
+		t.Error("the missing parent was not asked for")
+	}
+	n.send(x.frame)
+	r.run(2 * survive)
+	a.want(x, y)
+	b.want(x, y)
+}
+
+func TestBadFramesCloseOnlyTheirSession(t *testing.T) {
+	cases := map[string]struct {
+		frame []byte
+		why   core.Reason
+	}{
+		"length 0":        {[]byte{0, 0, 0, 0}, core.ReasonBadLength},
+		"8 MiB + 1":       {[]byte{1, 0, 128, 0}, core.ReasonBadLength},
+		"unknown index":   {[]byte{2, 0, 0, 0, 14, 0}, core.ReasonMalformed},
+		"short block":     {[]byte{2, 0, 0, 0, 7, 0}, core.ReasonMalformed},
+		"short vote":      {[]byte{2, 0, 0, 0, 9, 0}, core.ReasonMalformed},
+		"bad transaction": {[]byte{3, 0, 0, 0, 8, 9, 9}, core.ReasonMalformed},
+		"short time":      {[]byte{2, 0, 0, 0, 3, 0}, core.ReasonMalformed},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r, n, a, b, head := warm(t)
+			bad := r.network("bad", head)
+			bad.send(tc.frame)
+			if bad.closed != tc.why {
+				t.Errorf("closed as %v, want %v", bad.closed, tc.why)
+			}
+			if n.gone || a.gone || b.gone {
+				t.Error("another session was closed too")
+			}
+			x := makeBlock(head, base, otherName)
+			n.send(x.frame)
+			r.run(survive)
+			a.want(x)
+			b.want(x)
+		})
+	}
+}
+
+func TestBodyThatDoesNotMatchItsHeader(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	trx := p2pwire.AppendTransaction(nil, 1, 2, 3, []byte("hi"))
+	x := makeBlock(head, base, otherName, func(b *p2pwire.BlockBuilder) {
+		b.Receipts = []p2pwire.Receipt{{CPU: 100, Net: 10, Trx: trx}}
+	})
+	i := bytes.Index(x.frame, []byte("hi"))
+	x.frame[i] ^= 1
+	n.send(x.frame)
+	if n.closed != core.ReasonInvalidBlock {
+		t.Errorf("closed as %v, want invalid_block", n.closed)
+	}
+	a.want()
+	b.want()
+	_ = r
+}
+
+func TestFramesCutAnywhere(t *testing.T) {
+	for size := 1; size < 200; size += 7 {
+		r, n, a, _, head := warm(t)
+		x := makeBlock(head, base, otherName)
+		y := makeBlock(x, base+1, otherName)
+		for chunk := append(bytes.Clone(x.frame), y.frame...); len(chunk) > 0; {
+			k := min(size, len(chunk))
+			n.send(chunk[:k])
+			chunk = chunk[k:]
+		}
+		r.run(2 * survive)
+		a.want(x, y)
+		if st := r.c.Snapshot(r.now); st.PartialBytes != 0 {
+			t.Fatalf("%d bytes of partial frames are left", st.PartialBytes)
+		}
+	}
+}
+
+func TestBlockTooFarAheadIsTakenLater(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	x := makeBlock(head, base+20, otherName)
+	n.send(x.frame)
+	r.run(survive)
+	a.want()
+	r.until(base+20, time.Second)
+	n.send(x.frame)
+	r.run(survive)
+	a.want(x)
+	b.want(x)
+}
+
+func TestUnsupportedSignatureStaysOutside(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	x := makeBlock(head, base, otherName, func(bb *p2pwire.BlockBuilder) {
+		bb.BlockExtensions = []p2pwire.Extension{{ID: 2, Data: []byte{0}}}
+	})
+	n.send(x.frame)
+	r.run(survive)
+	a.want()
+	b.want()
+}
