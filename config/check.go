@@ -17,11 +17,11 @@ func (d *decoder) check(c *Config) {
 	d.checkLimits(&c.Limits)
 }
 
-// good reports whether nothing at or below the paths has failed.
+// good reports whether nothing at, below or above the paths has failed.
 func (d *decoder) good(paths ...string) bool {
 	for _, e := range d.errs {
 		for _, path := range paths {
-			if e.Path == "" || strings.HasPrefix(e.Path+".", path+".") || strings.HasPrefix(e.Path, path+"[") {
+			if within(e.Path, path) || within(path, e.Path) {
 				return false
 			}
 		}
@@ -29,23 +29,32 @@ func (d *decoder) good(paths ...string) bool {
 	return true
 }
 
+// within reports whether path is outer or something in it.
+func within(path, outer string) bool {
+	rest, in := strings.CutPrefix(path, outer)
+	return in && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
 // fail reports a value that is right by itself and wrong beside another one.
 func (d *decoder) fail(path, given string, problem *invalid) {
-	m := d.marks[path]
-	if m.source == "" {
-		m.source = d.source
-	}
+	m := d.place(path)
 	d.errs = append(d.errs, &Error{
 		Source: m.source, Line: m.line, Path: path, Given: redact(given), Problem: problem.problem, Want: problem.want,
 	})
 }
 
+// warn reports what works, but is likely not meant.
 func (d *decoder) warn(path, text string, args ...any) {
-	m := d.marks[path]
-	if m.source == "" {
-		m.source = d.source
-	}
+	m := d.place(path)
 	d.warnings = append(d.warnings, Warning{Source: m.source, Line: m.line, Path: path, Text: fmt.Sprintf(text, args...)})
+}
+
+// place returns where an option was given; of one that was not, only the file is known.
+func (d *decoder) place(path string) mark {
+	if m, given := d.marks[path]; given {
+		return m
+	}
+	return mark{source: d.source}
 }
 
 // checkNames wants each name and each address once.
@@ -81,26 +90,28 @@ func (d *decoder) checkNames(c *Config) {
 	}
 }
 
-// once returns a function that fails for a value it was called with before. The field's own path is
-// used if it was given, the record's if the record is a plain value.
+// once returns a function that fails for a value it was called with before.
 func (d *decoder) once(problem, want string) func(record, field, value string) {
 	seen := map[string]string{}
 	return func(record, field, value string) {
 		if value == "" {
 			return
 		}
-		value = strings.ToLower(value)
-		if first, twice := seen[value]; twice {
+		folded := strings.ToLower(value)
+		if first, twice := seen[folded]; twice {
 			d.fail(record+field, value, bad(want, problem, first))
 			return
 		}
-		seen[value] = record
+		seen[folded] = record
 	}
 }
 
 // checkLinks wants a way between the relay and each node, and to the network.
 func (d *decoder) checkLinks(c *Config) {
-	if !d.good("listen", "nodes", "network.peers") {
+	if d.good("listen", "network.peers", "p2p.max_clients") {
+		d.checkNetwork(c)
+	}
+	if !d.good("listen", "nodes") {
 		return
 	}
 	open := ""
@@ -122,10 +133,14 @@ func (d *decoder) checkLinks(c *Config) {
 		d.warn("listen.internal", "no node has from: every connection to it will be refused")
 	}
 	d.checkFrom(c)
-	if len(c.Network.Peers) == 0 && c.Listen.Network == "" {
+}
+
+func (d *decoder) checkNetwork(c *Config) {
+	switch {
+	case len(c.Network.Peers) > 0:
+	case c.Listen.Network == "":
 		d.fail("network.peers", "", bad("give peers to dial, or listen.network for them to connect to", "the relay has no way to the network"))
-	}
-	if c.Listen.Network != "" && c.P2P.MaxClients == 0 && len(c.Network.Peers) == 0 && d.good("p2p.max_clients") {
+	case c.P2P.MaxClients == 0:
 		d.fail("p2p.max_clients", "0", bad("give at least 1, or network.peers to dial", "leaves the relay no way to the network"))
 	}
 }
@@ -186,8 +201,10 @@ func (d *decoder) checkListeners(c *Config) {
 }
 
 func (d *decoder) notOurs(c *Config, path, address string) {
+	host, _, _ := net.SplitHostPort(address)
 	for _, own := range []string{c.Listen.Internal, c.Listen.Network} {
-		if address != "" && strings.EqualFold(address, own) {
+		// A wildcard listener takes this port on every address of this host, of which only loopback is known.
+		if strings.EqualFold(address, own) && own != "" || isLoopback(host) && overlap(address, own) {
 			d.fail(path, address, bad("give the address of the other side", "is an address this relay listens on itself"))
 			return
 		}
@@ -201,7 +218,11 @@ func overlap(a, b string) bool {
 	if errA != nil || errB != nil || portA != portB || strings.Trim(portA, "0") == "" {
 		return false
 	}
-	return strings.EqualFold(hostA, hostB) || isWildcard(hostA) || isWildcard(hostB)
+	if isWildcard(hostA) || isWildcard(hostB) || strings.EqualFold(hostA, hostB) {
+		return true
+	}
+	// localhost is 127.0.0.1, [::1] or both.
+	return isLoopback(hostA) && isLoopback(hostB) && (strings.EqualFold(hostA, "localhost") || strings.EqualFold(hostB, "localhost"))
 }
 
 func (d *decoder) checkTimes(c *Config) {

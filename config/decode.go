@@ -35,29 +35,34 @@ func (d *decoder) invalid(path string, n *yaml.Node, given string, problem *inva
 	})
 }
 
-// document parses the file and returns its top mapping, nil if the file is empty or no YAML.
-func (d *decoder) document(data []byte) *yaml.Node {
+// document parses the file and returns its top mapping, an empty one if there is nothing in it. It is
+// not ok if the file is not a YAML mapping.
+func (d *decoder) document(data []byte) (top *yaml.Node, ok bool) {
 	var doc, more yaml.Node
 	in := yaml.NewDecoder(strings.NewReader(string(data)))
 	if err := in.Decode(&doc); err != nil {
-		if !errors.Is(err, io.EOF) {
-			d.syntax("", err)
+		if errors.Is(err, io.EOF) {
+			return &yaml.Node{Kind: yaml.MappingNode}, true
 		}
-		return nil
+		d.syntax("", err)
+		return nil, false
 	}
 	if err := in.Decode(&more); err == nil {
 		d.invalid("", &more, "", bad("keep one", "the file holds more than one YAML document"))
+		return nil, false
 	} else if !errors.Is(err, io.EOF) {
 		d.syntax("", err)
+		return nil, false
 	}
-	top := doc.Content[0]
-	if top.Kind == yaml.MappingNode {
-		return top
+	top = doc.Content[0]
+	if isNull(top) {
+		return &yaml.Node{Kind: yaml.MappingNode}, true
 	}
-	if !isNull(top) {
+	if top.Kind != yaml.MappingNode {
 		d.invalid("", top, "", bad("give a mapping: producers, nodes, network and so on", "the file is %s", kindOf(top)))
+		return nil, false
 	}
-	return nil
+	return top, true
 }
 
 var syntaxPattern = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(?s:(.*))$`)
@@ -67,6 +72,9 @@ func (d *decoder) syntax(path string, err error) {
 	if m := syntaxPattern.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1]) // without a line: 0
 		e.Problem = "not valid YAML: " + m[2]
+		if e.Line > 0 && path == "" {
+			e.Want = "look at this line and those next to it" // the library's count is the context's, or one less
+		}
 	}
 	d.errs = append(d.errs, e)
 }
@@ -145,7 +153,7 @@ func decodeOptions[T any](d *decoder, options []option[T], dst *T, found map[str
 			if n != nil {
 				at.line = n.Line
 			}
-			d.invalid(path, &yaml.Node{Line: at.line}, "", bad("give a "+o.kind.name, "is missing"))
+			d.invalid(path, &yaml.Node{Line: at.line}, "", bad("give one ("+o.kind.name+")", "is missing"))
 		}
 		if o.def != "" {
 			o.kind.decode(d, dst, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.def}, path)

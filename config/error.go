@@ -70,12 +70,10 @@ func place(source string, line int) string {
 	}
 }
 
-// invalid is what a value's parser returns: the value-independent part of an [Error].
+// invalid is what a value's parser returns: what is wrong and what would be right, without the place.
 type invalid struct {
 	problem, want string
 }
-
-func (e *invalid) Error() string { return e.problem + "; " + e.want }
 
 func bad(want, problem string, args ...any) *invalid {
 	return &invalid{problem: fmt.Sprintf(problem, args...), want: want}

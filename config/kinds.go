@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,29 +11,6 @@ import (
 
 	"bprelay/p2pwire"
 )
-
-// option describes one key of a T: the whole Config, or one record of a list.
-type option[T any] struct {
-	// path is where it is in the file, relative to T.
-	path string
-	kind kind[T]
-	// def is the default as it would be written in the file; empty if there is none.
-	def      string
-	required bool
-	// example is what the example file shows if there is no default, and must be valid.
-	example string
-	doc     string
-}
-
-// kind is what an option accepts, and where in a T the value goes.
-type kind[T any] struct {
-	// name is for people: "duration, 500ms to 5s".
-	name   string
-	list   bool
-	decode func(d *decoder, dst *T, n *yaml.Node, path string)
-	// fields describes the records of a list.
-	fields []Option
-}
 
 // scalar makes a kind of a single value from its parser.
 func scalar[T, V any](name string, at func(*T) *V, parse func(string) (V, *invalid)) kind[T] {
@@ -81,8 +59,8 @@ func list[T any, V comparable](name string, at func(*T) *[]V, parse func(string)
 // with only the key plain; there is no such short form if plain is empty.
 func records[T, R any](at func(*T) *[]R, options []option[R], plain string) kind[T] {
 	name := "list of mappings"
-	if plain != "" {
-		name += " or plain " + plain + "s"
+	if i := slices.Index(paths(options), plain); i >= 0 {
+		name += ", or of plain values: " + options[i].kind.name
 	}
 	return kind[T]{
 		name:   name,

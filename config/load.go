@@ -54,10 +54,11 @@ func parse(name string, data []byte, env []string) (*decoder, *Config) {
 	d := &decoder{source: name, marks: map[string]mark{}}
 	c := &Config{}
 	table := options()
-	var found map[string]*yaml.Node
-	if top := d.document(data); top != nil {
-		found = d.mapping(top, "", paths(table))
+	top, ok := d.document(data)
+	if !ok {
+		return d, c // whatever else could be said would be for want of the file
 	}
+	found := d.mapping(top, "", paths(table))
 	overrides := d.environment(env, table)
 	for _, o := range table {
 		source, node := d.source, found

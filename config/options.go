@@ -3,53 +3,10 @@ package config
 import (
 	"log/slog"
 	"math"
-	"strings"
 	"time"
 
 	"bprelay/p2pwire"
 )
-
-// Option is the description of one option, for documentation and help texts.
-type Option struct {
-	// Path is where it is in the file: "p2p.keepalive", or "dial" for a field of a list's mappings.
-	Path string
-	// Env is the environment variable that overrides it; empty for a field.
-	Env string
-	// Kind is what it accepts: "duration, 500ms to 5s".
-	Kind string
-	// Default is as it would be written in the file; empty if there is none.
-	Default  string
-	Required bool
-	// Doc is one paragraph.
-	Doc string
-	// Fields are the keys of each mapping if the option is a list of mappings.
-	Fields []Option
-}
-
-// Options returns the descriptions of all options in the order of the example file.
-func Options() []Option {
-	list := describe(options())
-	for i := range list {
-		list[i].Env = envName(list[i].Path)
-	}
-	return list
-}
-
-func describe[T any](options []option[T]) []Option {
-	list := make([]Option, len(options))
-	for i, o := range options {
-		list[i] = Option{
-			Path: o.path, Kind: o.kind.name, Default: o.def, Required: o.required, Doc: o.doc, Fields: o.kind.fields,
-		}
-	}
-	return list
-}
-
-const envPrefix = "BPRELAY_"
-
-func envName(path string) string {
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
-}
 
 const (
 	mib = 1 << 20
@@ -212,10 +169,10 @@ func options() []option[Config] {
 			"limits.reassembly_bytes for each that holds a partial frame.",
 	}, {
 		path: "limits.memory",
-		kind: size(func(c *Config) *int { return &c.Limits.Memory }, leastFrame, 1024*gib),
+		kind: size(func(c *Config) *int { return &c.Limits.Memory }, leastFrame, 256*gib),
 		def:  "512MiB",
 		doc: "Bound on the outbound queues of all sessions together. Over it transactions are dropped first, " +
-			"then the session that holds most is closed.",
+			"then sessions are closed.",
 	}, {
 		path: "limits.queue_bytes",
 		kind: size(func(c *Config) *int { return &c.Limits.QueueBytes }, leastFrame, 64*gib),
@@ -239,7 +196,7 @@ func options() []option[Config] {
 			"is served from a network peer.",
 	}, {
 		path: "limits.ring_bytes",
-		kind: size(func(c *Config) *int { return &c.Limits.RingBytes }, leastFrame, 1024*gib),
+		kind: size(func(c *Config) *int { return &c.Limits.RingBytes }, leastFrame, 256*gib),
 		def:  "256MiB",
 		doc:  "Bound on the size of these blocks; the oldest go first.",
 	}, {

@@ -1,41 +1,41 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // suggest returns the advice for an unknown key: the path that was likely meant, or else the keys
 // that are possible in that place.
 func suggest(prefix, section, key string, known []string) string {
-	near := func(in string) string {
-		for _, k := range keysOf(in, known) {
-			if similar(key, k) {
-				return "did you mean " + prefix + in + k + "?"
-			}
-		}
-		return ""
-	}
-	if s := near(section); s != "" {
-		return s
-	}
+	sections := []string{section}
 	for _, k := range known {
-		if in := k[:strings.LastIndex(k, ".")+1]; in != "" && in != section {
-			if s := near(in); s != "" {
-				return s
-			}
+		if in := k[:strings.LastIndex(k, ".")+1]; !slices.Contains(sections, in) {
+			sections = append(sections, in)
 		}
 	}
-	if s := near(""); s != "" {
-		return s
+	for _, like := range []func(given, key string) bool{same, similar} {
+		for _, in := range sections {
+			for _, k := range keysOf(in, known) {
+				if like(key, k) {
+					return "did you mean " + prefix + in + k + "?"
+				}
+			}
+		}
 	}
 	return "possible here: " + strings.Join(keysOf(section, known), ", ")
 }
 
-// similar reports whether given is likely a misspelling of key, or nodeos' form of it.
+// same reports whether given is key, written in another place or in nodeos' way.
+func same(given, key string) bool {
+	given = strings.ReplaceAll(strings.ToLower(given), "-", "_")
+	return given == key || strings.TrimPrefix(given, "p2p_") == key
+}
+
+// similar reports whether given is likely a misspelling of key.
 func similar(given, key string) bool {
 	given = strings.ReplaceAll(strings.ToLower(given), "-", "_")
-	if given == key || strings.TrimPrefix(given, "p2p_") == key {
-		return true
-	}
-	if len(given) >= 5 && (strings.HasPrefix(key, given) || strings.HasPrefix(given, key)) {
+	if len(given) >= 5 && strings.HasPrefix(key, given) || len(key) >= 5 && strings.HasPrefix(given, key) {
 		return true
 	}
 	return len(given) <= 2*len(key) && distance(given, key) <= min(2, len(key)/3)

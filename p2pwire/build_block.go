@@ -78,7 +78,7 @@ func (b *BlockBuilder) AppendBlock(dst []byte) ([]byte, ID) {
 		sig := b.Signer.Sign(digest)
 		dst = append(dst, sig[:]...)
 	} else {
-		dst = append(dst, make([]byte, k1SigSize)...)
+		dst = append(dst, make([]byte, K1SigSize)...)
 	}
 
 	dst = appendVarint(dst, uint32(len(b.Receipts)))
@@ -105,14 +105,15 @@ func (r *Receipt) appendTo(dst []byte) []byte {
 	return append(append(dst, receiptPacked), r.Trx...)
 }
 
-// transactionMRoot runs the receipts through the checker's own digest code. The
-// merkle code has its independent check in the recorded blocks.
+// transactionMRoot runs the receipts through the checker's own digest code, which
+// has its independent test in the recorded blocks. It does not look into the
+// transactions, so that malformed ones can be put into a block.
 func (b *BlockBuilder) transactionMRoot() ID {
-	s := Scratch{hash: sha256.New(), budget: MaxBlockInflated}
+	s := Scratch{hash: sha256.New()}
 	var buf []byte
 	for i := range b.Receipts {
 		buf = b.Receipts[i].appendTo(buf[:0])
-		s.checkReceipt(&cursor{buf: buf})
+		s.addLeaf(&cursor{buf: buf}, false)
 	}
 	return merkleRoot(s.leaves, b.ScheduleVersion == ScheduleVersionSavanna)
 }

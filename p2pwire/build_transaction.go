@@ -20,7 +20,7 @@ type TransactionBuilder struct {
 	RefBlockNum     uint16
 	RefBlockPrefix  uint32
 	Actions         []Action
-	Signatures      [][k1SigSize]byte // taken as they are
+	Signatures      [][K1SigSize]byte // taken as they are
 	ContextFreeData [][]byte
 	Zlib            bool // compress both parts, as cleos does on request
 }
@@ -84,7 +84,7 @@ const (
 // AppendTransaction appends a small packed_transaction body to dst: one action
 // whose data is payload. Different payloads, expirations or references give
 // different transaction ids.
-func AppendTransaction(dst []byte, expiration uint32, refNum uint16, refPrefix uint32, payload []byte, sigs ...[k1SigSize]byte) []byte {
+func AppendTransaction(dst []byte, expiration uint32, refNum uint16, refPrefix uint32, payload []byte, sigs ...[K1SigSize]byte) []byte {
 	t := TransactionBuilder{
 		Expiration:     expiration,
 		RefBlockNum:    refNum,

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -61,8 +62,19 @@ func loadMeta(t testing.TB, mode string) captureMeta {
 	return m
 }
 
-// loadCaptures reads every stream of testdata.
+var captures struct {
+	once sync.Once
+	all  []capture
+}
+
+// loadCaptures returns every stream of testdata, read once.
 func loadCaptures(t testing.TB) []capture {
+	t.Helper()
+	captures.once.Do(func() { captures.all = readCaptures(t) })
+	return captures.all
+}
+
+func readCaptures(t testing.TB) []capture {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(captureDir, "*.bin"))
 	if err != nil || len(paths) < 24 {

@@ -11,7 +11,7 @@ const (
 	numHeaderExtensions  = 3
 	minExtension         = 2 + 1
 	minProducerAuthority = 8 + 1 + 4 + 1
-	minKeyWeight         = k1KeySize + 2
+	minKeyWeight         = K1KeySize + 2
 
 	extAdditionalSignatures = 2 // additional_block_signatures_extension
 	extQuorumCertificate    = 3 // quorum_certificate_extension, spring only
@@ -56,7 +56,7 @@ func (b *Block) readHeaderExtensions(c *cursor) {
 // skipLegacySchedule walks legacy::producer_schedule_type.
 func (c *cursor) skipLegacySchedule() {
 	c.u32("new_producers")
-	for range c.count(8+k1KeySize, "new_producers") {
+	for range c.count(8+K1KeySize, "new_producers") {
 		c.u64("new_producers")
 		c.skipPublicKey("new_producers")
 	}
@@ -150,7 +150,7 @@ func (c *cursor) checkBlockExtensions() {
 // least one, none twice, none by WebAuthn.
 func (c *cursor) checkAdditionalSignatures() {
 	const field = "additional_signatures"
-	n := c.count(k1SigSize, field)
+	n := c.count(K1SigSize, field)
 	if c.err == nil && (n == 0 || n > maxAdditionalSignatures) {
 		c.fail(field, ErrRange)
 	}

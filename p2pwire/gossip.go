@@ -43,7 +43,7 @@ func (m GossipBPPeers) AppendBody(dst []byte) []byte {
 }
 
 // minBPPeer is the smallest entry: version, name, empty info, signature.
-const minBPPeer = 1 + 8 + 1 + k1SigSize
+const minBPPeer = 1 + 8 + 1 + K1SigSize
 
 // DecodeGossipBPPeers reads a body exactly. Info is copied, not looked into.
 func DecodeGossipBPPeers(body []byte) (GossipBPPeers, error) {

@@ -148,7 +148,7 @@ func (h Handshake) VerifyAuth() (K1Key, error) {
 	case h.Sig.Curve != ecc.CurveK1 || h.Key.Curve != ecc.CurveK1:
 		return key, fmt.Errorf("%w: only K1 keys are supported", ErrHandshake)
 	}
-	var sig [k1SigSize]byte
+	var sig [K1SigSize]byte
 	copy(sig[1:], h.Sig.Content)
 	got, err := RecoverK1(h.Token, sig[:])
 	if err != nil {

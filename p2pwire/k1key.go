@@ -88,7 +88,7 @@ func (k K1Key) ECC() ecc.PublicKey {
 // signature variant and checks its index and recovery byte. nodeos refuses block
 // and handshake signatures that are not canonical.
 func canonicalK1(sig []byte) bool {
-	if len(sig) != k1SigSize || sig[0] != curveK1 || sig[1] < 27 || sig[1] > 34 {
+	if len(sig) != K1SigSize || sig[0] != curveK1 || sig[1] < 27 || sig[1] > 34 {
 		return false
 	}
 	r, s := binary.BigEndian.Uint16(sig[2:]), binary.BigEndian.Uint16(sig[34:])

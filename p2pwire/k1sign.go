@@ -66,7 +66,7 @@ func (k *K1Private) String() string { return "private key of " + k.pub.String() 
 // Sign returns the signature variant over digest, as nodeos makes it
 // (fc private_key::sign_compact): RFC 6979 nonces from the second one on until
 // r and s are canonical, s in the lower half. Same key and digest, same bytes.
-func (k *K1Private) Sign(digest ID) [k1SigSize]byte {
+func (k *K1Private) Sign(digest ID) [K1SigSize]byte {
 	var e secp256k1.ModNScalar
 	e.SetByteSlice(digest[:])
 	secret := k.key.Serialize()
@@ -79,7 +79,7 @@ func (k *K1Private) Sign(digest ID) [k1SigSize]byte {
 }
 
 // signWith signs with one nonce; false when the result is not canonical.
-func (k *K1Private) signWith(nonce, e *secp256k1.ModNScalar) (sig [k1SigSize]byte, ok bool) {
+func (k *K1Private) signWith(nonce, e *secp256k1.ModNScalar) (sig [K1SigSize]byte, ok bool) {
 	var point secp256k1.JacobianPoint
 	secp256k1.ScalarBaseMultNonConst(nonce, &point)
 	point.ToAffine()

@@ -64,7 +64,7 @@ func (v *K1Verifier) Verify(digest ID, sig []byte) bool {
 	e.SetByteSlice(digest[:])
 
 	// R = (e/s) G + (r/s) Q
-	w.InverseValNonConst(&s)
+	invertScalar(&w, &s)
 	e.Mul(&w)
 	w.Mul(&r)
 	var eG, rQ, sum secp256k1.JacobianPoint
@@ -85,4 +85,29 @@ func (v *K1Verifier) Verify(digest ID, sig []byte) bool {
 	var xModN secp256k1.ModNScalar
 	overflow := xModN.SetBytes(&x)
 	return byte(overflow) == recovery>>1 && xModN.Equals(&r)
+}
+
+// orderMinus2 is the group order less two, big endian.
+var orderMinus2 = [32]byte{
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
+	0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x3f,
+}
+
+// invertScalar sets out to 1/v as v^(n-2) (Fermat), four bits at a time. The
+// library's own inversion goes through math/big and allocates.
+func invertScalar(out, v *secp256k1.ModNScalar) {
+	var powers [16]secp256k1.ModNScalar // v^0 .. v^15
+	powers[0].SetInt(1)
+	for i := 1; i < len(powers); i++ {
+		powers[i].Mul2(&powers[i-1], v)
+	}
+	out.SetInt(1)
+	for _, b := range orderMinus2 {
+		for _, nibble := range [2]byte{b >> 4, b & 15} {
+			out.Square().Square().Square().Square()
+			if nibble != 0 {
+				out.Mul(&powers[nibble])
+			}
+		}
+	}
 }

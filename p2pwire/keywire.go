@@ -2,10 +2,11 @@ package p2pwire
 
 import "github.com/eoscanada/eos-go/ecc"
 
-// Wire sizes of a K1 or R1 key and signature, variant index included.
+// Wire sizes in bytes of a K1 (or R1) public key and signature, variant index
+// included.
 const (
-	k1KeySize = 34
-	k1SigSize = 66
+	K1KeySize = 34
+	K1SigSize = 66
 )
 
 // Alternatives of fc::crypto::public_key and signature.
@@ -78,14 +79,14 @@ func variantData(curve uint32, material []byte) []byte {
 
 func appendPublicKey(dst []byte, k ecc.PublicKey) []byte {
 	if len(k.Content) == 0 {
-		return append(dst, make([]byte, k1KeySize)...)
+		return append(dst, make([]byte, K1KeySize)...)
 	}
 	return append(append(dst, byte(k.Curve)), k.Content...)
 }
 
 func appendSignature(dst []byte, s ecc.Signature) []byte {
 	if len(s.Content) == 0 {
-		return append(dst, make([]byte, k1SigSize)...)
+		return append(dst, make([]byte, K1SigSize)...)
 	}
 	return append(append(dst, byte(s.Curve)), s.Content...)
 }

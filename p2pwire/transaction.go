@@ -62,7 +62,7 @@ type packed struct {
 func (c *cursor) readPacked() (p packed) {
 	from, padded := c.off, c.padded
 	c.padded = false
-	for range c.count(k1SigSize, "signatures") {
+	for range c.count(K1SigSize, "signatures") {
 		c.skipSignature("signatures")
 	}
 	p.signatures, p.padded = c.buf[from:c.off], c.padded

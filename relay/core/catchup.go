@@ -241,6 +241,9 @@ func (c *Core) continueSync(s *session) {
 		if s.out[queueGeneral].bytes >= syncLowWater {
 			return
 		}
+		if s.info.Side == Network && !c.mayShow(path[i]) {
+			break
+		}
 		if !c.send(s, queueGeneral, path[i].frame) {
 			return
 		}
@@ -248,6 +251,16 @@ func (c *Core) continueSync(s *session) {
 		y.tip = path[i].id
 	}
 	s.sync = nil
+}
+
+// mayShow tells whether a block may be written to the network: an own producer's only if it has its
+// slot, wherever it came from.
+func (c *Core) mayShow(b *block) bool {
+	if c.own[b.producer] == nil {
+		return true
+	}
+	id, ok := c.claims.Get(uint64(b.producer), uint32(b.slot))
+	return ok && id == b.id
 }
 
 // request serves a peer that asks for blocks.
@@ -384,7 +397,7 @@ func (c *Core) routeSync(s *session, v *p2pwire.Block, f p2pwire.Frame, owned *b
 	if v.Previous != t.sync.tip {
 		return old
 	}
-	if v.Check(&c.scratch) != nil {
+	if c.checkBlock(v) != nil {
 		c.end(s, ReasonInvalidBlock)
 		return true
 	}

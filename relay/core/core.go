@@ -14,6 +14,7 @@
 //		conn(id).Writev(c.Take(now, id, max, nil))
 //		c.Done(id)
 //	}
+//	for _, j := range c.Jobs(nil) { go func() { j.Run(scratch); onLoop(func() { c.JobDone(now, j) }) }() }
 //	for _, r := range c.CloseRequests(nil) { conn(r.ID).Close() }
 //
 // Time comes in as an argument. Everything is bounded: sessions, queues, reassembly, blocks kept,
@@ -131,6 +132,8 @@ type Core struct {
 	votes   voteBook
 	timers  timerHeap
 	scratch p2pwire.Scratch
+	jobs    []*Job
+	done    *Job // the job whose frame is being handled
 	stats   Stats
 	event   Event
 	path    []*block // scratch of deliver

@@ -1,8 +1,6 @@
 package core
 
 import (
-	"crypto/sha256"
-
 	"bprelay/p2pwire"
 )
 
@@ -20,7 +18,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if c.routeSync(s, &v, f, owned) {
 		return
 	}
-	digest := sha256.Sum256(f.Payload())
+	digest := c.digestOf(f)
 	e := c.blocks.get(v.ID)
 	if c.window.Seen(c.now.Mono, digest) {
 		c.drop(s, ReasonDuplicate)
@@ -38,7 +36,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonStale)
 		return
 	}
-	if err := v.Check(&c.scratch); err != nil {
+	if err := c.checkBlock(&v); err != nil {
 		c.end(s, ReasonInvalidBlock)
 		return
 	}
@@ -80,7 +78,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	e.fill(&v)
 	c.setFrame(e, c.keep(f, owned))
-	e.payloads, e.source = 1, s.id
+	e.payloads, e.source, e.signed = 1, s.id, signed
 	e.public, e.linked = true, false
 	e.has.set(s.lane)
 	if op := c.own[v.Producer]; op != nil && signed {
@@ -113,8 +111,7 @@ func (c *Core) linkedBlock(b *block) {
 		c.fanIn(b, nil)
 		return
 	}
-	v, err := p2pwire.ParseBlock(p2pwire.Frame(b.frame.b).Body())
-	if err == nil && s.proven && c.signatureKnown(&v) {
+	if s.proven && b.signed {
 		c.setVerified(b)
 		c.tryBlock(s, b, b.frame)
 		c.fanIn(b, nil)
@@ -146,11 +143,11 @@ const maxLearned = 256
 
 // learnKey remembers by which key a survived block was signed.
 func (c *Core) learnKey(b *block) {
-	if !b.savanna || b.frame == nil || c.own[b.producer] != nil {
+	if !b.savanna || b.signed || b.frame == nil || c.own[b.producer] != nil {
 		return
 	}
 	v, err := p2pwire.ParseBlock(p2pwire.Frame(b.frame.b).Body())
-	if err != nil || c.signatureKnown(&v) {
+	if err != nil {
 		return
 	}
 	key, err := p2pwire.RecoverK1(v.ID, v.Signature())

@@ -251,3 +251,34 @@ func TestUnsupportedSignatureStaysOutside(t *testing.T) {
 	a.want()
 	b.want()
 }
+
+func TestLargeFramesKeepTheirOrder(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	trx := p2pwire.AppendTransaction(nil, 1, 2, 3, make([]byte, 3<<20))
+	x := makeBlock(head, base, otherName, func(bb *p2pwire.BlockBuilder) {
+		bb.Receipts = []p2pwire.Receipt{{CPU: 100, Net: 10, Trx: trx}}
+	})
+	y := makeBlock(x, base+1, otherName)
+	all := append(bytes.Clone(x.frame), y.frame...)
+	for len(all) > 0 {
+		k := min(100_000, len(all))
+		r.c.Data(r.now, n.id, all[:k])
+		all = all[k:]
+	}
+	if got := len(r.c.Writable(nil)); got != 0 {
+		t.Fatalf("%d sessions have something to write before the large block was checked", got)
+	}
+	r.pump()
+	r.run(2 * survive)
+	a.want(x, y)
+	b.want(x, y)
+	if st := r.c.Snapshot(r.now); st.PartialBytes != 0 {
+		t.Errorf("%d bytes of partial frames are left", st.PartialBytes)
+	}
+	big := p2pwire.AppendRawFrame(nil, p2pwire.TypePackedTransaction, trx)
+	r.c.Data(r.now, n.id, big)
+	n.drop() // while the work is under way
+	if st := r.c.Snapshot(r.now); st.PartialBytes != 0 {
+		t.Errorf("%d bytes of partial frames are left", st.PartialBytes)
+	}
+}

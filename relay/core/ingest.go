@@ -17,7 +17,17 @@ func (c *Core) Data(now Instant, id SessionID, chunk []byte) {
 	}
 	s.lastRecv = now.Mono
 	s.stats.BytesIn += uint64(len(chunk))
+	c.take(s, chunk)
+	c.settle()
+}
+
+// take cuts bytes into frames.
+func (c *Core) take(s *session, chunk []byte) {
 	for len(chunk) > 0 && !s.closing {
+		if s.job != nil {
+			c.postpone(s, chunk)
+			return
+		}
 		if s.rx != nil {
 			chunk = c.collect(s, chunk)
 			continue
@@ -38,7 +48,6 @@ func (c *Core) Data(now Instant, id SessionID, chunk []byte) {
 		c.frame(s, chunk[:total], nil)
 		chunk = chunk[total:]
 	}
-	c.settle()
 }
 
 // frameReason tells a length no frame can have from a frame of an impossible kind.
@@ -70,14 +79,10 @@ func capFor(n int) int { return 1 << class(n) }
 // largest partial frame is ended, which may be s itself.
 func (c *Core) reserve(s *session, n int) bool {
 	for c.rxBytes+n > c.cfg.ReassemblyBytes {
-		worst := s
-		size := 0
-		if s.rx != nil {
-			size = cap(s.rx.b)
-		}
+		worst, size := s, s.partial()
 		for _, t := range c.sessions {
-			if t.rx != nil && t.info.Side == Network && (cap(t.rx.b) > size || (cap(t.rx.b) == size && t.id > worst.id)) {
-				worst, size = t, cap(t.rx.b)
+			if p := t.partial(); p > 0 && t.info.Side == Network && (p > size || (p == size && t.id > worst.id)) {
+				worst, size = t, p
 			}
 		}
 		c.end(worst, ReasonReassembly)
@@ -87,6 +92,18 @@ func (c *Core) reserve(s *session, n int) bool {
 	}
 	c.rxBytes += n
 	return true
+}
+
+// partial is the memory held for what a session has sent and nobody has handled.
+func (s *session) partial() int {
+	n := 0
+	if s.rx != nil {
+		n += cap(s.rx.b)
+	}
+	if s.backlog != nil {
+		n += cap(s.backlog.b)
+	}
+	return n
 }
 
 // collect adds to the partial frame and hands it on when it is whole; it returns what is left.
@@ -136,6 +153,11 @@ func (c *Core) dropPartial(s *session) {
 		c.pool.release(s.rx)
 		s.rx, s.rxTotal = nil, 0
 	}
+	if s.backlog != nil {
+		c.rxBytes -= cap(s.backlog.b)
+		c.pool.release(s.backlog)
+		s.backlog = nil
+	}
 }
 
 // frame dispatches one whole frame. owned is its pooled memory when it was collected, else nil and
@@ -154,6 +176,15 @@ func (c *Core) frame(s *session, raw []byte, owned *buf) {
 		c.stats.Dropped[ReasonNoHandshake]++
 		return
 	}
+	if len(raw) > offloadBytes && (t == p2pwire.TypeSignedBlock || t == p2pwire.TypePackedTransaction) {
+		c.offload(s, f, owned)
+		return
+	}
+	c.dispatch(s, f, owned)
+}
+
+func (c *Core) dispatch(s *session, f p2pwire.Frame, owned *buf) {
+	t := f.Type()
 	switch t {
 	case p2pwire.TypeSignedBlock:
 		if s.info.Side == Network {

@@ -72,11 +72,10 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.vouch(e)
 		return
 	}
-	if err := v.Check(&c.scratch); err != nil {
+	if err := c.checkBlock(&v); err != nil {
 		c.end(s, ReasonInvalidBlock)
 		return
 	}
-	public := e != nil && e.public
 	if e == nil {
 		e = c.insert(v.ID)
 	}
@@ -86,7 +85,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	e.sent.set(s.lane)
 	c.setFrame(e, c.keep(f, owned))
 	e.payloads = maxPayloads
-	if c.own[v.Producer] == nil || public {
+	if c.own[v.Producer] == nil {
 		c.relayForeign(s, e)
 		return
 	}
@@ -399,8 +398,11 @@ func (c *Core) unhold(e *block) {
 // withhold keeps a candidate inside for good; its bytes are not needed any more, its id is: what
 // builds on it stays inside too.
 func (c *Core) withhold(e *block, s *session, why Reason) {
-	e.withheld, e.why = true, why
-	c.setFrame(e, nil)
+	e.why = why
+	if !e.public {
+		e.withheld = true
+		c.setFrame(e, nil)
+	}
 	c.stats.OwnWithheld[why]++
 	if why == ReasonSlotTaken {
 		c.stats.Conflicts++

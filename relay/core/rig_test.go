@@ -11,14 +11,15 @@ import (
 
 // rig drives one core by hand under virtual time and keeps what every peer received.
 type rig struct {
-	t      testing.TB
-	c      *core.Core
-	now    core.Instant
-	chain  p2pwire.ID
-	peers  map[core.SessionID]*peer
-	order  []*peer
-	events []core.Event
-	hold   map[core.SessionID]bool // peers that do not read
+	t       testing.TB
+	c       *core.Core
+	now     core.Instant
+	chain   p2pwire.ID
+	peers   map[core.SessionID]*peer
+	order   []*peer
+	events  []core.Event
+	hold    map[core.SessionID]bool // peers that do not read
+	scratch p2pwire.Scratch
 }
 
 // peer is the other end of one session.
@@ -60,6 +61,7 @@ func newRig(t testing.TB, d time.Duration, change ...func(*core.Config)) *rig {
 	r.now = core.Instant{Mono: time.Hour, Wall: base.Time() - int64(d)}
 	cfg := core.Config{
 		ChainID: r.chain, Producers: []core.Producer{{Name: ourName}}, Observer: r,
+		DedupEntries: 1 << 12, ClaimEntries: 256,
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -90,6 +92,11 @@ func (r *rig) pump() {
 				p.got = append(p.got, append(p2pwire.Frame(nil), f...))
 			}
 			r.c.Done(id)
+		}
+		for _, j := range r.c.Jobs(nil) {
+			moved = true
+			j.Run(&r.scratch)
+			r.c.JobDone(r.now, j)
 		}
 		for _, cr := range r.c.CloseRequests(nil) {
 			moved = true

@@ -46,6 +46,8 @@ type session struct {
 	sync    *catchUp // it is being brought up to the public chain
 	serving SessionID
 
+	job     *Job // a large frame being checked off the loop
+	backlog *buf // bytes that came meanwhile
 	rx      *buf // partial frame
 	rxTotal int  // its full length, 0 while the prefix is incomplete
 

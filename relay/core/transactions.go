@@ -1,8 +1,6 @@
 package core
 
 import (
-	"crypto/sha256"
-
 	"bprelay/p2pwire"
 )
 
@@ -13,12 +11,12 @@ func (c *Core) transaction(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonDirection)
 		return
 	}
-	if c.window.Seen(c.now.Mono, sha256.Sum256(f.Payload())) {
+	if c.window.Seen(c.now.Mono, c.digestOf(f)) {
 		c.drop(s, ReasonDuplicate)
 		return
 	}
 	// nodeos closes the link over one that does not unpack, so it must not get that far.
-	if _, err := p2pwire.ParseTransaction(f.Body(), &c.scratch); err != nil {
+	if c.checkTransaction(f) != nil {
 		c.end(s, ReasonMalformed)
 		return
 	}

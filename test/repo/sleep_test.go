@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// sleepMark, with a reason behind it on the same line or the one above, allows a time.Sleep in a
-// test that deals with real processes or kernels.
-const sleepMark = "real time:"
+// A time.Sleep is allowed with one of these marks and a reason behind it, on the same line or the one
+// above: in a test that deals with real processes or kernels, and in a function that only runs
+// inside a bubble.
+var sleepMarks = []string{"real time:", "virtual time:"}
 
 // TestNoSleep keeps tests from waiting for real time. Inside a testing/synctest bubble time.Sleep
 // is virtual, and allowed.
@@ -21,7 +22,7 @@ func TestNoSleep(t *testing.T) {
 			continue
 		}
 		for _, at := range sleeps(f) {
-			t.Errorf("%s: time.Sleep in a test: wait for the event, use virtual time, or mark it with %q and the reason", at, "// "+sleepMark)
+			t.Errorf("%s: time.Sleep in a test: wait for the event, use virtual time, or mark it with one of %q and the reason", at, sleepMarks)
 		}
 	}
 }
@@ -31,9 +32,11 @@ func sleeps(f *file) (at []token.Position) {
 	marked := map[int]bool{}
 	for _, group := range f.ast.Comments {
 		for _, c := range group.List {
-			if _, why, ok := strings.Cut(c.Text, sleepMark); ok && strings.TrimSpace(why) != "" {
-				line := f.fset.Position(c.Pos()).Line
-				marked[line], marked[line+1] = true, true
+			for _, mark := range sleepMarks {
+				if _, why, ok := strings.Cut(c.Text, mark); ok && strings.TrimSpace(why) != "" {
+					line := f.fset.Position(c.Pos()).Line
+					marked[line], marked[line+1] = true, true
+				}
 			}
 		}
 	}

@@ -145,7 +145,7 @@ func (c *Chain) link(b, parent *block, confirmed uint16, qc *certificate) error 
 			return errors.New("confirms blocks before genesis")
 		}
 		state, lib, err := parent.legacy.next(b.num, index, len(c.producers), confirmed)
-		b.legacy, b.lib = state, lib
+		b.legacy, b.lib = state, max(lib, parent.lib)
 		return err
 	}
 	return c.linkSavanna(b, parent, qc)

@@ -61,7 +61,7 @@ type Chain struct {
 	finalizers []FinalizerKey
 	weights    []uint64
 	threshold  uint64
-	byPub      map[[finalizerKeySize]byte]int
+	byPub      map[[p2pwire.FinalizerKeySize]byte]int
 	genesis    *block
 
 	mu       sync.Mutex
@@ -79,13 +79,13 @@ func NewChain(cfg ChainConfig) *Chain {
 		id:       seedID("chain", cfg.Seed, uint64(cfg.Mode)),
 		keys:     map[p2pwire.Name]*p2pwire.K1Private{},
 		public:   map[p2pwire.Name]p2pwire.K1Key{},
-		byPub:    map[[finalizerKeySize]byte]int{},
+		byPub:    map[[p2pwire.FinalizerKeySize]byte]int{},
 		verified: map[[32]byte]bool{},
 	}
 	for _, p := range cfg.Producers {
 		name := mustName(p)
 		c.producers = append(c.producers, name)
-		key := producerKey(cfg.Seed, p)
+		key := p2pwire.K1PrivateFromSeed(fmt.Sprintf("simnet/%d/%s", cfg.Seed, p))
 		c.keys[name], c.public[name] = key, key.Public()
 	}
 	if cfg.Mode == Savanna {
@@ -172,14 +172,11 @@ func (c *Chain) FinalizerKey(name string) FinalizerKey { return NewFinalizerKey(
 
 // makeGenesis is block 1: never sent, the same for all.
 func (c *Chain) makeGenesis() *block {
-	h := header{slot: c.cfg.Genesis, producer: mustName("eosio"), confirmed: 1, action: seedID("genesis", c.cfg.Seed)}
+	h := p2pwire.BlockBuilder{Slot: c.cfg.Genesis, Producer: mustName("eosio"), ActionMRoot: seedID("genesis", c.cfg.Seed)}
+	_, id := h.AppendBlock(nil)
+	b := &block{id: id, slot: h.Slot, producer: h.Producer, num: 1, validated: true, inDB: true, lib: 1}
 	if c.cfg.Mode == Savanna {
-		h.confirmed, h.savanna, h.qc = 0, true, p2pwire.QCClaim{Num: 1, Strong: true}
-	}
-	b := &block{slot: h.slot, producer: h.producer, num: 1, validated: true, inDB: true}
-	b.id = h.id()
-	if c.cfg.Mode == Savanna {
-		b.qc, b.qcSlot, b.lib = h.qc, h.slot, 1
+		b.qc, b.qcSlot = p2pwire.QCClaim{Num: 1, Strong: true}, h.Slot
 	} else {
 		b.legacy = &legacyState{
 			impliedIRB:   make([]uint32, len(c.producers)),
@@ -231,8 +228,7 @@ func (c *Chain) signedBy(producer p2pwire.Name, digest p2pwire.ID, sig []byte) b
 }
 
 // trxSignature is the one signature a simulated transaction is valid with.
-func trxSignature(id p2pwire.ID) []byte {
-	sig := make([]byte, 66)
+func trxSignature(id p2pwire.ID) (sig [66]byte) {
 	expand(sig[1:], "trx", id[:])
 	sig[1] = 31
 	return sig
@@ -241,28 +237,10 @@ func trxSignature(id p2pwire.ID) []byte {
 // Transaction builds the frame of a transaction that is unique for nonce and
 // expires at the given time (unix seconds).
 func (c *Chain) Transaction(nonce uint64, expiration uint32) (frame []byte, id p2pwire.ID) {
-	trx := binary.LittleEndian.AppendUint32(nil, expiration)
-	trx = append(trx, 0, 0, 0, 0, 0, 0)                                                  // ref_block_num, ref_block_prefix
-	trx = append(trx, 0, 0, 0)                                                           // max_net_usage_words, max_cpu_usage_ms, delay_sec
-	trx = append(trx, 0)                                                                 // context_free_actions
-	trx = append(trx, 1)                                                                 // actions
-	trx = binary.LittleEndian.AppendUint64(trx, uint64(mustName("eosio")))               // account
-	trx = binary.LittleEndian.AppendUint64(trx, uint64(mustName("reqauth")))             // action name
-	trx = append(trx, 1)                                                                 // authorization
-	trx = binary.LittleEndian.AppendUint64(trx, uint64(mustName("eosio")))               // actor
-	trx = binary.LittleEndian.AppendUint64(trx, uint64(mustName("active")))              // permission
-	trx = binary.LittleEndian.AppendUint64(append(trx, 8), nonce^uint64(c.cfg.Seed)<<32) // data
-	trx = append(trx, 0)                                                                 // transaction_extensions
-	id = sha256.Sum256(trx)
-	return appendTransaction(nil, id, trx), id
-}
-
-// appendTransaction writes the frame of an uncompressed packed_transaction with
-// its valid signature.
-func appendTransaction(dst []byte, id p2pwire.ID, trx []byte) []byte {
-	body := append([]byte{1}, trxSignature(id)...)
-	body = append(body, 0, 0) // compression none, no context-free data
-	body = appendVarint(body, uint32(len(trx)))
-	body = append(body, trx...)
-	return p2pwire.AppendRawFrame(dst, p2pwire.TypePackedTransaction, body)
+	payload := binary.LittleEndian.AppendUint64(nil, nonce)
+	unsigned := tail{buf: p2pwire.AppendTransaction(nil, expiration, 1, uint32(c.cfg.Seed), payload)}
+	_, packed, _ := unsigned.transaction()
+	id = sha256.Sum256(packed)
+	body := p2pwire.AppendTransaction(nil, expiration, 1, uint32(c.cfg.Seed), payload, trxSignature(id))
+	return p2pwire.AppendRawFrame(nil, p2pwire.TypePackedTransaction, body), id
 }

@@ -8,19 +8,14 @@ import (
 	"bprelay/p2pwire"
 )
 
-// Sizes of the BLS encodings on the wire, in bytes.
-const (
-	finalizerKeySize = 96
-	finalizerSigSize = 192
-	// sigBody is the part of a simulated signature that carries meaning; the
-	// rest is a checksum standing for "these bytes are a curve point".
-	sigBody = finalizerSigSize - 4
-)
+// sigBody is the part of a simulated signature that carries meaning; the rest is
+// a checksum standing for "these bytes are a curve point".
+const sigBody = p2pwire.FinalizerSigSize - 4
 
 // FinalizerKey is a simulated BLS key pair. Only the public half matters.
 type FinalizerKey struct {
 	Name string
-	Pub  [finalizerKeySize]byte
+	Pub  [p2pwire.FinalizerKeySize]byte
 }
 
 // NewFinalizerKey derives the key called name from a seed.
@@ -31,13 +26,13 @@ func NewFinalizerKey(seed uint64, name string) FinalizerKey {
 }
 
 // Sign returns the signature of a vote for block id: deterministic, like BLS.
-func (k FinalizerKey) Sign(id p2pwire.ID, strong bool) [finalizerSigSize]byte {
-	var sig [finalizerSigSize]byte
+func (k FinalizerKey) Sign(id p2pwire.ID, strong bool) [p2pwire.FinalizerSigSize]byte {
+	var sig [p2pwire.FinalizerSigSize]byte
 	voteSignature(&sig, k.Pub[:], id, strong)
 	return sig
 }
 
-func voteSignature(sig *[finalizerSigSize]byte, pub []byte, id p2pwire.ID, strong bool) {
+func voteSignature(sig *[p2pwire.FinalizerSigSize]byte, pub []byte, id p2pwire.ID, strong bool) {
 	flag := []byte{0}
 	if strong {
 		flag[0] = 1
@@ -47,7 +42,7 @@ func voteSignature(sig *[finalizerSigSize]byte, pub []byte, id p2pwire.ID, stron
 }
 
 // sealPoint writes the checksum that makes the bytes a "curve point".
-func sealPoint(sig *[finalizerSigSize]byte) {
+func sealPoint(sig *[p2pwire.FinalizerSigSize]byte) {
 	sum := sha256.Sum256(sig[:sigBody])
 	copy(sig[sigBody:], sum[:])
 }
@@ -56,7 +51,7 @@ func sealPoint(sig *[finalizerSigSize]byte) {
 // nodeos throws while unpacking when they do not.
 func isPoint(sig []byte) bool {
 	sum := sha256.Sum256(sig[:sigBody])
-	return bytes.Equal(sig[sigBody:finalizerSigSize], sum[:finalizerSigSize-sigBody])
+	return bytes.Equal(sig[sigBody:p2pwire.FinalizerSigSize], sum[:p2pwire.FinalizerSigSize-sigBody])
 }
 
 // expand fills dst with hash output over the labelled parts.

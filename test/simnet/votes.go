@@ -10,26 +10,24 @@ import (
 
 // Limits of nodeos' vote processor.
 const (
-	voteQueueTime     = 5 * time.Second // how long a vote waits for its block
-	maxVotesPerConn   = 2500            // unprocessed ones
-	recentBlock       = 30e9            // ns; older blocks are not voted for
-	voteWireSize      = 324
-	strongWord        = true
-	maxPolicy         = 64 // finalizers in a policy: certificates keep them in one word
-	unknownFinalizer  = -1
-	reservedOwnVoteID = ConnID(0)
+	voteQueueTime   = 5 * time.Second // how long a vote waits for its block
+	maxVotesPerConn = 2500            // unprocessed ones
+	recentBlock     = 30e9            // ns; older blocks are not voted for
 )
+
+// unknownFinalizer is the policy index of a key that is not in the policy.
+const unknownFinalizer = -1
 
 // ballot collects the votes for one block.
 type ballot struct {
 	strong, weak uint64
 	strongWeight uint64
 	weakWeight   uint64
-	sigs         [][finalizerSigSize]byte // by policy index; zero where none
+	sigs         [][p2pwire.FinalizerSigSize]byte // by policy index; zero where none
 }
 
 func (c *Chain) newBallot() *ballot {
-	return &ballot{sigs: make([][finalizerSigSize]byte, len(c.finalizers))}
+	return &ballot{sigs: make([][p2pwire.FinalizerSigSize]byte, len(c.finalizers))}
 }
 
 func (v *ballot) add(index int, strong bool, weight uint64, sig []byte) {
@@ -221,30 +219,21 @@ func (n *Node) considerVoting(now Instant, b *block) {
 		if n.aggregateVote(now, b, f.index, strong, sig[:]) {
 			n.voteSeen(now, f.index)
 		}
-		frame := voteFrame(b.id, strong, f.key.Pub[:], sig[:])
+		frame := voteFrame(b.id, strong, f.key.Pub, sig)
 		n.emit(now, Event{Kind: EventVoted, ID: b.id, Slot: b.slot, Strong: strong})
 		n.broadcastVote(nil, frame)
 	}
 }
 
 // voteFrame writes a vote_message.
-func voteFrame(id p2pwire.ID, strong bool, key, sig []byte) []byte {
-	body := append(make([]byte, 0, voteWireSize), id[:]...)
-	if strong {
-		body = append(body, 1)
-	} else {
-		body = append(body, 0)
-	}
-	body = append(appendVarint(body, finalizerKeySize), key...)
-	body = append(appendVarint(body, finalizerSigSize), sig...)
-	return p2pwire.AppendRawFrame(nil, p2pwire.TypeVote, body)
+func voteFrame(id p2pwire.ID, strong bool, key [p2pwire.FinalizerKeySize]byte, sig [p2pwire.FinalizerSigSize]byte) []byte {
+	return p2pwire.AppendRawFrame(nil, p2pwire.TypeVote, p2pwire.AppendVote(nil, id, strong, key, sig))
 }
 
 // VoteFrame builds the frame of a valid vote of the chain's key called name.
 func (c *Chain) VoteFrame(name string, id p2pwire.ID, strong bool) []byte {
 	k := c.FinalizerKey(name)
-	sig := k.Sign(id, strong)
-	return voteFrame(id, strong, k.Pub[:], sig[:])
+	return voteFrame(id, strong, k.Pub, k.Sign(id, strong))
 }
 
 // aggregateVote counts a checked vote; false means the key was counted before.
@@ -293,7 +282,7 @@ func (n *Node) receiveVote(now Instant, c *peer, frame []byte) {
 }
 
 func (n *Node) processVote(now Instant, c *peer, b *block, v p2pwire.Vote, frame []byte) {
-	index, known := n.chain.byPub[[finalizerKeySize]byte(v.FinalizerKey())]
+	index, known := n.chain.byPub[[p2pwire.FinalizerKeySize]byte(v.FinalizerKey())]
 	switch {
 	case !known:
 		n.exception(now, c, "unknown finalizer key")

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bprelay/config"
+	"bprelay/relay"
+)
+
+// closeTimeout bounds a clean end: the engine's flush, and admin requests still running.
+const closeTimeout = 5 * time.Second
+
+func newRunCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run the relay",
+		Long: "Runs the relay in the foreground and logs to stderr. SIGINT or SIGTERM ends it cleanly: what is\n" +
+			"queued is still sent. A second signal ends it at once.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, warnings, err := load(path)
+			if err != nil {
+				return err
+			}
+			log := newLogger(&cfg.Log, c.ErrOrStderr())
+			for _, w := range warnings {
+				log.Warn("configuration", "warning", w.String())
+			}
+			return run(c.Context(), cfg, log)
+		},
+	}
+	configFlag(c, &path)
+	return c
+}
+
+// run is one relay's life, from a valid configuration to ctx's end.
+func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	options, err := relayOptions(cfg)
+	if err != nil {
+		return misused(err)
+	}
+	options.Logger = log
+	log.Info("bprelay", "version", version(), "producers", len(cfg.Producers), "nodes", len(cfg.Nodes),
+		"peers", len(cfg.Network.Peers), "takeover", string(cfg.Takeover))
+	r, err := relay.New(options)
+	if err != nil {
+		return misused(err)
+	}
+	if err := r.Start(ctx); err != nil {
+		return failed(err)
+	}
+	<-ctx.Done()
+	log.Info("signal received, ending")
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := r.Close(bounded); err != nil {
+		log.Warn("not everything ended cleanly", "error", err)
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package config
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// A key pair made for these tests: sha256 of a text.
+const (
+	testPublic  = "EOS8BN4hUv4zYtxHfroa3NYzv2yDsSzd34i9uZaX2SSoANrYUugY7"
+	testPrivate = "5Jr6hCMq4K7UqsTr1PTHRVJxPhk935CH68wgDZsceXQakL8MjKx"
+)
+
+// least is the shortest valid file.
+const least = `
+producers: [alice]
+nodes:
+  - {name: a, dial: "10.0.0.1:9876"}
+network:
+  peers: ["p2p.example:9876"]
+`
+
+func mustParse(t *testing.T, text string, env ...string) *Config {
+	t.Helper()
+	c, warnings, err := Parse("relay.yaml", []byte(text), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != 0 {
+		t.Errorf("warnings: %v", warnings)
+	}
+	return c
+}
+
+func mustName(t *testing.T, s string) p2pwire.Name {
+	t.Helper()
+	name, err := p2pwire.ParseName(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func mustKey(t *testing.T, s string) p2pwire.K1Key {
+	t.Helper()
+	key, err := p2pwire.ParsePublicKey(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// leastConfig is what least means: all defaults, written out here a second time on purpose.
+func leastConfig(t *testing.T) *Config {
+	return &Config{
+		AgentName: "bprelay",
+		Takeover:  TakeoverRace,
+		Producers: []Producer{{Name: mustName(t, "alice")}},
+		Nodes:     []Node{{Name: "a", Dial: "10.0.0.1:9876"}},
+		Network:   Network{Peers: []Peer{{Name: "p2p.example:9876", Dial: "p2p.example:9876"}}},
+		Listen:    Listen{P2PServerAddress: "bprelay:0"},
+		P2P: P2P{
+			Keepalive:        3 * time.Second,
+			HandshakeTimeout: 15 * time.Second,
+			IdleTimeout:      30 * time.Second,
+			DialTimeout:      3 * time.Second,
+			RedialNode:       Redial{Min: 50 * time.Millisecond, Max: time.Second},
+			RedialNetwork:    Redial{Min: time.Second, Max: 30 * time.Second, Jitter: 0.2},
+			Transactions:     TransactionsBoth,
+			MaxClients:       25,
+			MaxUnhandshaked:  256,
+		},
+		Limits: Limits{
+			QueueBytes:      32 << 20,
+			SyncQueueBytes:  64 << 20,
+			TrxQueueBytes:   8 << 20,
+			Memory:          512 << 20,
+			RingBlocks:      2048,
+			RingBytes:       256 << 20,
+			ReassemblyBytes: 64 << 20,
+			DedupEntries:    131072,
+			DedupAge:        2 * time.Minute,
+		},
+		StartFence: 7 * time.Second,
+		MaxFuture:  7 * time.Second,
+		LateGrace:  500 * time.Millisecond,
+		Admin:      Admin{Listen: "127.0.0.1:8765"},
+		Log:        Log{Level: slog.LevelInfo, Format: LogText},
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	if got, want := mustParse(t, least), leastConfig(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestEveryOptionIsSet(t *testing.T) {
+	const text = `
+chain_id: ACA376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906
+agent_name: "Alice's relay"
+takeover: race
+producers:
+  - name: alice
+    keys: [` + testPublic + `]
+  - bob.x
+nodes:
+  - name: a
+    dial: "[fd00::1]:9876"
+    from: [10.0.0.1, node-a, "fd00::1"]
+    priority: -3
+  - name: b
+    from: [10.0.0.2]
+network:
+  peers:
+    - {name: north, dial: "north.example:9876"}
+    - south.example:9876
+listen:
+  internal: 10.0.0.9:9877
+  network: :9876
+  p2p_server_address: p2p.alice.example:9876
+p2p:
+  peer_private_key_file: /run/secrets/peer.key
+  allowed_peer_keys: [` + testPublic + `]
+  keepalive: 2500ms
+  handshake_timeout: 12s
+  idle_timeout: 1m30s
+  dial_timeout: 1s
+  redial_node: {min: 10ms, max: 2s, jitter: 0.5}
+  redial_network: {min: 2s, max: 1m, jitter: 1}
+  transactions: in
+  max_clients: 7
+  max_unhandshaked: 8
+limits:
+  memory: 1GiB
+  queue_bytes: 10 MiB
+  sync_queue_bytes: 20MB
+  trx_queue_bytes: 100KiB
+  ring_blocks: 100
+  ring_bytes: 1.5GiB
+  reassembly_bytes: 9437184B
+  dedup_entries: 2048
+  dedup_age: 30s
+start_fence: 8s
+max_future: 6500ms
+late_grace: 0s
+admin: {listen: off}
+log: {level: debug, format: json}
+`
+	key := mustKey(t, testPublic)
+	want := &Config{
+		AgentName: "Alice's relay",
+		Takeover:  TakeoverRace,
+		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.K1Key{key}}, {Name: mustName(t, "bob.x")}},
+		Nodes: []Node{
+			{Name: "a", Dial: "[fd00::1]:9876", From: []string{"10.0.0.1", "node-a", "fd00::1"}, Priority: -3},
+			{Name: "b", From: []string{"10.0.0.2"}},
+		},
+		Network: Network{Peers: []Peer{{"north", "north.example:9876"}, {"south.example:9876", "south.example:9876"}}},
+		Listen:  Listen{"10.0.0.9:9877", ":9876", "p2p.alice.example:9876"},
+		P2P: P2P{
+			PeerPrivateKeyFile: "/run/secrets/peer.key",
+			AllowedPeerKeys:    []p2pwire.K1Key{key},
+			Keepalive:          2500 * time.Millisecond,
+			HandshakeTimeout:   12 * time.Second,
+			IdleTimeout:        90 * time.Second,
+			DialTimeout:        time.Second,
+			RedialNode:         Redial{10 * time.Millisecond, 2 * time.Second, 0.5},
+			RedialNetwork:      Redial{2 * time.Second, time.Minute, 1},
+			Transactions:       TransactionsIn,
+			MaxClients:         7,
+			MaxUnhandshaked:    8,
+		},
+		Limits: Limits{
+			Memory: 1 << 30, QueueBytes: 10 << 20, SyncQueueBytes: 20e6, TrxQueueBytes: 100 << 10,
+			RingBlocks: 100, RingBytes: 3 << 29, ReassemblyBytes: 9 << 20, DedupEntries: 2048, DedupAge: 30 * time.Second,
+		},
+		StartFence: 8 * time.Second,
+		MaxFuture:  6500 * time.Millisecond,
+		Log:        Log{Level: slog.LevelDebug, Format: LogJSON},
+	}
+	want.ChainID, _ = p2pwire.ParseID("aca376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906")
+	if got := mustParse(t, text); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	// The file above is to name every option there is.
+	for _, o := range Options() {
+		key := o.Path[strings.LastIndex(o.Path, ".")+1:]
+		if !strings.Contains(text, key+":") {
+			t.Errorf("%s is not tested", o.Path)
+		}
+	}
+}
+
+func TestAnnouncedAddress(t *testing.T) {
+	c := mustParse(t, least+"listen: {network: '0.0.0.0:9876'}\n")
+	if c.Listen.P2PServerAddress != "0.0.0.0:9876" {
+		t.Errorf("announces %q", c.Listen.P2PServerAddress)
+	}
+}
+
+func TestEmptySectionsCountAsNotGiven(t *testing.T) {
+	text := least + "listen:\np2p:\n  redial_node:\n  allowed_peer_keys:\nadmin: ~\n"
+	if got, want := mustParse(t, text), leastConfig(t); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestOptionsAreDescribed(t *testing.T) {
+	seen := map[string]bool{}
+	var walk func(prefix string, list []Option)
+	walk = func(prefix string, list []Option) {
+		for _, o := range list {
+			path := prefix + o.Path
+			if seen[path] {
+				t.Errorf("%s is there twice", path)
+			}
+			seen[path] = true
+			if o.Kind == "" || !strings.HasSuffix(o.Doc, ".") {
+				t.Errorf("%s is not described: kind %q, doc %q", path, o.Kind, o.Doc)
+			}
+			if o.Required && o.Default != "" {
+				t.Errorf("%s is required and has a default", path)
+			}
+			if prefix == "" && o.Env != "BPRELAY_"+strings.ReplaceAll(strings.ToUpper(path), ".", "_") {
+				t.Errorf("%s: variable %q", path, o.Env)
+			}
+			walk(path+"[].", o.Fields)
+		}
+	}
+	walk("", Options())
+	for _, path := range []string{"chain_id", "p2p.redial_node.min", "nodes", "nodes[].dial", "network.peers[].dial"} {
+		if !seen[path] {
+			t.Errorf("%s is missing", path)
+		}
+	}
+}
+
+// writeFiles puts a configuration, and a peer key of the given mode, into a new directory and returns
+// the configuration's path.
+func writeFiles(t *testing.T, text, key string, mode os.FileMode) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "peer.key"), []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "peer.key"), mode); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "relay.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

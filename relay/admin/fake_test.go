@@ -1,0 +1,61 @@
+package admin
+
+import (
+	"context"
+	"sync/atomic"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+)
+
+// fakeSource answers with a fixed status or error, and counts how often it is asked.
+type fakeSource struct {
+	status core.Status
+	err    error
+	asked  atomic.Int64
+	block  bool // never answer
+}
+
+func (f *fakeSource) Status(ctx context.Context) (core.Status, error) {
+	f.asked.Add(1)
+	if f.block {
+		<-ctx.Done()
+		return core.Status{}, ctx.Err()
+	}
+	return f.status, f.err
+}
+
+// readyStatus is a relay at work: a node, a peer, and something in every counter.
+func readyStatus() core.Status {
+	st := core.Status{
+		ChainID: "c0ffee", UptimeNs: 90e9, FencedUntil: 1000,
+		PublicHead:  &core.BlockRef{Num: 305, Slot: 2000, Producer: "bpbeta"},
+		LastClaimed: &core.BlockRef{Num: 300, Slot: 1995, Producer: "bpalpha"},
+		Lead:        "node-a",
+		Sessions: []core.SessionStatus{
+			{ID: 1, Side: "internal", Name: "node-a", Remote: "10.0.0.11:9876", Ready: true, RTTNs: 250e3, QueuedBytes: 100},
+			{ID: 2, Side: "internal", Name: "10.0.0.12:40000", Remote: "10.0.0.12:40000", Ready: true},
+			{ID: 3, Side: "network", Name: "peer-x", Remote: "192.0.2.1:9876", Ready: true, QueuedBytes: 7},
+			{ID: 4, Side: "network", Name: "192.0.2.2:1", Remote: "192.0.2.2:1"},
+		},
+		Blocks: 11, BlockBytes: 12, HeldBlocks: 13, HeldVotes: 14, PartialBytes: 15, BufferedBytes: 16,
+	}
+	st.Stats.In[core.Network].Frames[p2pwire.TypeSignedBlock] = 21
+	st.Stats.In[core.Network].Bytes[p2pwire.TypeSignedBlock] = 2100
+	st.Stats.Out[core.Internal].Frames[p2pwire.TypeVote] = 22
+	st.Stats.OwnForwarded = 12
+	st.Stats.OwnWithheld[core.ReasonSlotTaken] = 11
+	st.Stats.OwnHeld[core.ReasonOlderParent] = 3
+	st.Stats.Conflicts = 11
+	st.Stats.Dropped[core.ReasonDuplicate] = 31
+	st.Stats.Closed[core.ReasonIdle] = 32
+	st.Stats.Alarms[core.ReasonUnknownKey] = 33
+	st.Stats.DialsFailed[core.Network] = 34
+	st.Stats.Refused, st.Stats.Blamed = 35, 36
+	// 20 us, 90 us and one beyond the last bound.
+	st.Stats.AddedLatency.Buckets[1] = 1
+	st.Stats.AddedLatency.Buckets[4] = 1
+	st.Stats.AddedLatency.Buckets[len(core.LatencyBounds)] = 1
+	st.Stats.AddedLatency.Count, st.Stats.AddedLatency.SumNs = 3, 400_110_000
+	return st
+}

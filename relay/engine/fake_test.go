@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+	"strconv"
+	"time"
+
+	"bprelay/relay/core"
+)
+
+// hub is a core without rules: whatever one session sends goes to all others. It is used without a
+// lock, as the real one is: the race detector is a witness that one goroutine does all.
+type hub struct {
+	sessions map[core.SessionID]*hubSession
+	order    []*hubSession
+	last     core.SessionID
+	closing  []core.CloseRequest
+	free     [][]byte
+	stop     bool
+	now      core.Instant
+	at       time.Duration // of the next timer
+	every    time.Duration // period of the timer
+
+	goroutine int // that made the first call
+	strangers int // calls by any other
+	calls     int
+	ticks     int
+	opened    []core.SessionInfo
+	failed    []string
+	closed    int
+	taken     int   // takes without Done
+	refuse    error // answer to Open
+	sink      bool  // swallow what comes in
+	boom      bool  // panic on data
+	onOpen    func(h *hub, s *hubSession)
+	ending    func(h *hub, s *hubSession) // on Closed
+}
+
+type hubSession struct {
+	id    core.SessionID
+	info  core.SessionInfo
+	queue [][]byte
+	taken [][]byte
+	in    int
+}
+
+func newHub(now core.Instant) *hub {
+	return &hub{sessions: make(map[core.SessionID]*hubSession), now: now, at: never, every: time.Hour}
+}
+
+// goroutineID reads the number Go gives the calling goroutine.
+func goroutineID() int {
+	buf := make([]byte, 64)
+	f := bytes.Fields(buf[:runtime.Stack(buf, false)])
+	n, _ := strconv.Atoi(string(f[1]))
+	return n
+}
+
+// seen notes who calls; not on the hot path of the allocation test, which has sink or few calls.
+func (h *hub) seen() {
+	h.calls++
+	if h.calls > 2000 {
+		return
+	}
+	id := goroutineID()
+	if h.goroutine == 0 {
+		h.goroutine = id
+	}
+	if id != h.goroutine {
+		h.strangers++
+	}
+}
+
+func (h *hub) Open(now core.Instant, info core.SessionInfo) (core.SessionID, error) {
+	h.seen()
+	h.now = now
+	if h.stop {
+		return 0, core.ErrStopping
+	}
+	h.opened = append(h.opened, info)
+	if h.refuse != nil {
+		return 0, h.refuse
+	}
+	h.last++
+	s := &hubSession{id: h.last, info: info}
+	h.sessions[s.id] = s
+	h.order = append(h.order, s)
+	if h.onOpen != nil {
+		h.onOpen(h, s)
+	}
+	return s.id, nil
+}
+
+func (h *hub) Data(now core.Instant, id core.SessionID, chunk []byte) {
+	h.seen()
+	h.now = now
+	s := h.sessions[id]
+	if s == nil || h.stop {
+		return
+	}
+	if h.boom {
+		panic("boom")
+	}
+	s.in += len(chunk)
+	if h.sink {
+		return
+	}
+	for _, t := range h.order {
+		if t != s {
+			h.send(t, chunk)
+		}
+	}
+}
+
+func (h *hub) send(t *hubSession, b []byte) {
+	var c []byte
+	if n := len(h.free); n > 0 {
+		c = h.free[n-1][:0]
+		h.free = h.free[:n-1]
+	}
+	t.queue = append(t.queue, append(c, b...))
+}
+
+func (h *hub) Closed(now core.Instant, id core.SessionID, err error) {
+	h.seen()
+	h.now = now
+	s := h.sessions[id]
+	if s == nil {
+		panic(errors.New("closed twice"))
+	}
+	h.closed++
+	if len(s.taken) > 0 {
+		h.taken--
+	}
+	delete(h.sessions, id)
+	for i, t := range h.order {
+		if t == s {
+			h.order = append(h.order[:i], h.order[i+1:]...)
+			break
+		}
+	}
+	if h.ending != nil {
+		h.ending(h, s)
+	}
+}
+
+func (h *hub) DialFailed(now core.Instant, side core.Side, name string, err error) {
+	h.seen()
+	h.now = now
+	h.failed = append(h.failed, side.String()+" "+name)
+}
+
+func (h *hub) Tick(now core.Instant) {
+	h.seen()
+	h.now = now
+	h.ticks++
+	h.at = now.Mono + h.every
+}
+
+func (h *hub) NextTimer() time.Duration {
+	if h.at == never {
+		return h.now.Mono + h.every
+	}
+	return h.at
+}
+
+func (h *hub) Shutdown(now core.Instant) { h.seen(); h.stop = true }
+
+func (h *hub) Writable(dst []core.SessionID) []core.SessionID {
+	h.seen()
+	for _, s := range h.order {
+		if len(s.queue) > 0 {
+			dst = append(dst, s.id)
+		}
+	}
+	return dst
+}
+
+func (h *hub) Take(now core.Instant, id core.SessionID, max int, iov [][]byte) [][]byte {
+	h.seen()
+	s := h.sessions[id]
+	if s == nil {
+		return iov
+	}
+	if len(s.taken) > 0 {
+		panic("taken twice")
+	}
+	total, n := 0, 0
+	for _, b := range s.queue {
+		if total > 0 && total+len(b) > max {
+			break
+		}
+		total += len(b)
+		n++
+		iov = append(iov, b)
+		s.taken = append(s.taken, b)
+	}
+	if n > 0 {
+		h.taken++
+	}
+	k := copy(s.queue, s.queue[n:])
+	clear(s.queue[k:])
+	s.queue = s.queue[:k]
+	return iov
+}
+
+func (h *hub) Done(id core.SessionID) {
+	h.seen()
+	s := h.sessions[id]
+	if s == nil {
+		return
+	}
+	for i, b := range s.taken {
+		if len(h.free) < 1024 {
+			h.free = append(h.free, b)
+		}
+		s.taken[i] = nil
+	}
+	if len(s.taken) > 0 {
+		h.taken--
+	}
+	s.taken = s.taken[:0]
+}
+
+func (h *hub) CloseRequests(dst []core.CloseRequest) []core.CloseRequest {
+	h.seen()
+	dst = append(dst, h.closing...)
+	h.closing = h.closing[:0]
+	return dst
+}
+
+func (h *hub) Snapshot(now core.Instant) core.Status {
+	h.seen()
+	st := core.Status{UptimeNs: int64(now.Mono)}
+	for _, s := range h.order {
+		n := 0
+		for _, b := range s.queue {
+			n += len(b)
+		}
+		st.QueuedBytes += n
+		st.Sessions = append(st.Sessions, core.SessionStatus{
+			ID: s.id, Side: s.info.Side.String(), Name: s.info.Name, Remote: s.info.Remote,
+			Dialled: s.info.Dialled, QueuedBytes: n,
+		})
+	}
+	return st
+}

@@ -1,0 +1,132 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"bprelay/relay/admin"
+	"bprelay/relay/core"
+	"bprelay/relay/engine"
+)
+
+// Options say what a relay is made of.
+type Options struct {
+	// Engine configures the loop, and in it the core. The relay sets Core.Observer, and Logger where
+	// it is nil.
+	Engine engine.Config
+	// AdminListen is the host:port of the admin server; empty: none.
+	AdminListen string
+	// Version is shown by the admin server.
+	Version string
+	// Logger takes everything that is logged; nil takes slog.Default.
+	Logger *slog.Logger
+	// Observer, optionally, is told of the core's decisions besides the log. It is called on the
+	// loop: it must not block.
+	Observer core.Observer
+}
+
+// Relay is one relay process' worth of work.
+type Relay struct {
+	options Options
+	log     *slog.Logger
+	engine  *engine.Engine
+	events  *eventLog
+	admin   *admin.Server
+}
+
+// New checks the options. Nothing runs and nothing listens yet.
+func New(o Options) (*Relay, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Engine.Logger == nil {
+		o.Engine.Logger = o.Logger
+	}
+	r := &Relay{log: o.Logger, events: newEventLog(o.Logger)}
+	o.Engine.Core.Observer = core.Observer(r.events)
+	if o.Observer != nil {
+		o.Engine.Core.Observer = observers{r.events, o.Observer}
+	}
+	r.options = o
+	e, err := engine.New(o.Engine)
+	if err != nil {
+		return nil, err
+	}
+	r.engine = e
+	return r, nil
+}
+
+// Start returns when the relay listens, or with the error why it cannot; then nothing is left
+// running. ctx bounds the start only.
+func (r *Relay) Start(ctx context.Context) error {
+	r.events.start()
+	if err := r.engine.Start(ctx); err != nil {
+		r.events.close()
+		return err
+	}
+	if r.options.AdminListen != "" {
+		srv, err := admin.Listen(r.options.AdminListen, admin.Config{
+			Source: r.engine, Version: r.options.Version, LogDrops: r.events.drops, Logger: r.log,
+		})
+		if err != nil {
+			return errors.Join(err, r.Close(ctx))
+		}
+		r.admin = srv
+	}
+	r.log.Info("relay started", r.addresses()...)
+	return nil
+}
+
+func (r *Relay) addresses() (args []any) {
+	for _, side := range []core.Side{core.Internal, core.Network} {
+		if a := r.Addr(side); a != nil {
+			args = append(args, "listen_"+side.String(), a.String())
+		}
+	}
+	if a := r.AdminAddr(); a != nil {
+		args = append(args, "admin", a.String())
+	}
+	return args
+}
+
+// Addr is the address the side listens on, nil if it does not.
+func (r *Relay) Addr(side core.Side) net.Addr { return r.engine.Addr(side) }
+
+// AdminAddr is the address of the admin server, nil if there is none.
+func (r *Relay) AdminAddr() net.Addr {
+	if r.admin == nil {
+		return nil
+	}
+	return r.admin.Addr()
+}
+
+// Status is a copy of the relay's state, made on its loop.
+func (r *Relay) Status(ctx context.Context) (core.Status, error) { return r.engine.Status(ctx) }
+
+// Close ends the admin server, then the engine, which flushes what is queued, then the log. ctx
+// bounds the waiting, not the end: afterwards nothing is left running.
+func (r *Relay) Close(ctx context.Context) error {
+	var errs []error
+	if r.admin != nil {
+		errs = append(errs, r.admin.Close(ctx))
+	}
+	if err := r.engine.Close(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("end the engine: %w", err))
+	}
+	r.events.close()
+	r.log.Info("relay stopped")
+	return errors.Join(errs...)
+}
+
+// observers tells several.
+type observers []core.Observer
+
+// Event implements core.Observer.
+func (o observers) Event(now core.Instant, e *core.Event) {
+	for _, each := range o {
+		each.Event(now, e)
+	}
+}
