@@ -148,6 +148,7 @@ func (e *Engine) startWorkers() {
 			e.workers.Go(func() { e.accept(core.Side(side), l.(*net.TCPListener), hosts[side]) })
 		}
 	}
+	e.workers.Go(e.work)
 	for _, t := range e.cfg.Nodes {
 		if t.Dial != "" {
 			e.workers.Go(func() { e.keepDialled(core.Internal, t) })

@@ -7,6 +7,7 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 
+	"bprelay/p2pwire"
 	"bprelay/relay/core"
 )
 
@@ -23,6 +24,8 @@ type machine interface {
 	Take(now core.Instant, id core.SessionID, max int, iov [][]byte) [][]byte
 	Done(id core.SessionID)
 	CloseRequests(dst []core.CloseRequest) []core.CloseRequest
+	Jobs(dst []*core.Job) []*core.Job
+	JobDone(now core.Instant, j *core.Job)
 	Snapshot(now core.Instant) core.Status
 }
 
@@ -51,6 +54,9 @@ type loop struct {
 	requests []core.CloseRequest
 	iov      [][]byte
 	joined   []byte
+	jobs     []*core.Job
+	work     chan *core.Job // to the worker
+	scratch  p2pwire.Scratch
 
 	flushing bool
 	flushed  chan struct{} // closed when nothing is left to be written after flush
@@ -63,6 +69,7 @@ func newLoop(log *slog.Logger, clk clock, m machine) *loop {
 		links:   make(map[core.SessionID]*link),
 		tick:    minTick,
 		flushed: make(chan struct{}),
+		work:    make(chan *core.Job, maxJobs),
 	}
 }
 
@@ -175,6 +182,7 @@ func (lp *loop) pump() {
 	}
 	var progress, left, again bool
 	for range maxRounds {
+		lp.handOut()
 		closed := lp.closeRequested()
 		var wrote bool
 		wrote, left, again = lp.writeAll()

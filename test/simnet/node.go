@@ -113,7 +113,9 @@ func (n *Node) Tick(now Instant) {
 		n.expireRecords(now)
 	}
 	if now.Mono >= n.keepAliveAt {
-		n.keepAliveAt = now.Mono + n.cfg.KeepAlive
+		// nodeos sets the timer anew in its handler, so the ticks drift a little: a
+		// peer that speaks only when pinged is found silent sooner or later.
+		n.keepAliveAt = now.Mono + n.cfg.KeepAlive + time.Duration(n.rng.Int64N(int64(time.Millisecond)))
 		for _, c := range n.snapshotPeers() {
 			if c.open {
 				n.checkHeartbeat(now, c)
