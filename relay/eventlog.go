@@ -21,9 +21,10 @@ type eventLog struct {
 	dropped atomic.Uint64
 	debug   bool // whether debug events are wanted at all
 
-	once sync.Once
-	stop chan struct{}
-	done chan struct{}
+	running atomic.Bool
+	once    sync.Once
+	stop    chan struct{}
+	done    chan struct{}
 }
 
 func newEventLog(log *slog.Logger) *eventLog {
@@ -45,11 +46,17 @@ func (l *eventLog) Event(_ core.Instant, e *core.Event) {
 
 func (l *eventLog) drops() uint64 { return l.dropped.Load() }
 
-func (l *eventLog) start() { go l.write() }
+func (l *eventLog) start() {
+	l.running.Store(true)
+	go l.write()
+}
 
-// close writes what is queued and ends the goroutine. Events that come later are lost. Only after
-// start, and any number of times.
+// close writes what is queued and ends the goroutine, if there is one. Events that come later are
+// lost.
 func (l *eventLog) close() {
+	if !l.running.Load() {
+		return
+	}
 	l.once.Do(func() { close(l.stop) })
 	<-l.done
 }

@@ -145,3 +145,32 @@ func fetch(t *testing.T, url string) (code int, body string) {
 	}
 	return resp.StatusCode, string(b)
 }
+
+// TestCloseWithoutStart: a relay that never ran can be thrown away.
+func TestCloseWithoutStart(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	r, err := New(Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := r.Start(t.Context()); err == nil {
+		t.Error("it started after Close")
+	}
+	goleak.VerifyNone(t, leaks)
+}
+
+// TestStartFails: what cannot start leaves nothing behind.
+func TestStartFails(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	r, err := New(Options{Logger: slog.New(slog.DiscardHandler)}) // no producers: the core refuses
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "no producers") {
+		t.Errorf("error %v", err)
+	}
+	goleak.VerifyNone(t, leaks)
+}

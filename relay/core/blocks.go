@@ -28,6 +28,7 @@ type block struct {
 	public   bool // the network has it, or it was claimed
 	claimed  bool // its slot is ours
 	verified bool // genuine: signed by a known key, or vouched for
+	taken    bool // one of our nodes named it as its head
 	signed   bool // its signature is of a known key of its producer
 	survived bool // a node took this very payload
 	held     bool

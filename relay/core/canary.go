@@ -82,14 +82,11 @@ func (c *Core) tryBlock(src *session, e *block, frame *buf) {
 		return // a node that comes takes it up, see retry
 	}
 	if e.frame == frame {
-		if s.has(e) {
-			c.vouch(e)
-			c.fanIn(e, nil)
-			return
-		}
-		c.deliver(s, e)
 		if !s.has(e) {
-			return
+			c.deliver(s, e)
+		}
+		if !e.has.has(s.lane) {
+			return // far below the node's root, or the node must catch up first
 		}
 	} else if !c.send(s, queueGeneral, frame) {
 		return

@@ -41,7 +41,8 @@ func (c *Core) nodeHandshake(s *session) {
 	if head == nil {
 		head = c.stub(s.headID)
 	}
-	if head != nil && head.public {
+	if head != nil {
+		head.taken = true
 		c.vouch(head)
 	}
 	behind := c.head != nil && !s.reaches(c, head)
@@ -201,10 +202,16 @@ func (c *Core) claimHead(s *session) {
 // startSync begins to bring up a session that lacks more than the ring holds. Network peers have
 // others to ask.
 func (c *Core) startSync(s *session) {
-	if s.sync != nil || s.info.Side == Network || s.closing || c.head == nil {
+	if s.sync != nil || s.info.Side == Network || s.closing {
 		return
 	}
-	c.claimHead(s)
+	if c.head != nil {
+		c.claimHead(s)
+		return
+	}
+	// No verified head to claim: every node is behind. What is fetched is tried on this one.
+	s.sync = &catchUp{far: true, tip: s.rootID}
+	c.fetchFor(s)
 }
 
 // startPush begins to bring up a session from the ring.
@@ -357,17 +364,23 @@ func (c *Core) syncDue(v *session) {
 // joinRing goes on from the ring once the catch-up has reached it.
 func (c *Core) joinRing(v *session) bool {
 	b := c.blocks.get(v.sync.tip)
-	if b == nil || !b.public || c.head == nil || !c.extends(c.head, b) {
+	if b == nil || !b.public || !b.linked {
 		return false
 	}
-	if x := c.childOf(b); x == nil && b != c.head {
+	verified := c.head != nil && c.extends(c.head, b)
+	if verified && c.childOf(b) == nil && b != c.head {
 		return false
 	}
 	if n := c.sessions[v.sync.server]; n != nil {
 		n.serving = 0
 	}
 	c.markChain(v, b)
-	c.startPush(v, b.id)
+	if verified {
+		c.startPush(v, b.id)
+	} else {
+		v.sync = nil
+		c.retry()
+	}
 	return true
 }
 

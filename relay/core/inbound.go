@@ -107,6 +107,9 @@ const maxOrphans = 256
 func (c *Core) linkedBlock(b *block) {
 	c.votes.public(c, b)
 	s := c.sessions[b.source]
+	if b.taken {
+		c.vouch(b)
+	}
 	if s == nil || b.survived {
 		c.fanIn(b, nil)
 		return

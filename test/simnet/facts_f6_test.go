@@ -16,7 +16,7 @@ func f6Rig(t *testing.T, mode Mode) *rig {
 	r := newRig(t, mode, 6)
 	r.network(producers...)
 	r.load("gamma", 300*time.Millisecond, time.Hour)
-	r.w.Run(50 * time.Second)
+	r.w.Run(53 * time.Second)
 	return r
 }
 
@@ -119,6 +119,7 @@ func TestF6KeepAlive(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := f6Rig(t, Legacy)
+			r.w.SetLatency("tap:9876", "beta:9876", 10*time.Microsecond)
 			tap := r.script("tap")
 			tap.dials = []string{"beta:9876"}
 			r.w.Add(tap.addr, tap)

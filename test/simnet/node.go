@@ -92,7 +92,7 @@ func NewNode(cfg Config) *Node {
 // Start implements [Endpoint]: production begins and the peers are dialled.
 func (n *Node) Start(now Instant, host Host) {
 	n.now, n.host = now, host
-	n.keepAliveAt = now.Mono + n.cfg.KeepAlive
+	n.keepAliveAt = now.Mono + n.cfg.KeepAlive - n.jitter(100*time.Millisecond) // the timer is set some time before peers are dialled
 	n.expireAt = now.Mono + expirePeriod
 	n.monitorAt = now.Mono + n.cfg.ConnectionCleanupPeriod
 	for _, addr := range n.cfg.Peers {
@@ -114,8 +114,8 @@ func (n *Node) Tick(now Instant) {
 	}
 	if now.Mono >= n.keepAliveAt {
 		// nodeos sets the timer anew in its handler, so the ticks drift a little: a
-		// peer that speaks only when pinged is found silent sooner or later.
-		n.keepAliveAt = now.Mono + n.cfg.KeepAlive + time.Duration(n.rng.Int64N(int64(time.Millisecond)))
+		// near peer that speaks only when pinged is found silent sooner or later.
+		n.keepAliveAt = now.Mono + n.cfg.KeepAlive + n.jitter(200*time.Microsecond)
 		for _, c := range n.snapshotPeers() {
 			if c.open {
 				n.checkHeartbeat(now, c)
@@ -149,6 +149,10 @@ func (n *Node) NextTimer() time.Duration {
 		next = min(next, n.now.Mono+time.Duration(max(n.prod.wake-n.now.Wall, 0)))
 	}
 	return next
+}
+
+func (n *Node) jitter(most time.Duration) time.Duration {
+	return time.Duration(n.rng.Int64N(int64(most)))
 }
 
 // post runs f after the message or event being handled: what nodeos posts to a

@@ -326,7 +326,7 @@ func (n *Node) Resume(now Instant) {
 }
 
 // Paused is /v1/producer/paused: by the API or by missing votes.
-func (n *Node) Paused() bool { return n.prod.paused || n.tracker.paused(n.now.Wall) != "" }
+func (n *Node) Paused(now Instant) bool { return n.prod.paused || n.tracker.paused(now.Wall) != "" }
 
 // Producing reports whether the node is in producing mode: in an own round,
 // building on its own branch.

@@ -1,0 +1,163 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay"
+	"bprelay/relay/core"
+	"bprelay/relay/engine"
+	"bprelay/test/checker"
+	"bprelay/test/simnet"
+)
+
+// network is everything that runs.
+type network struct {
+	chain    *simnet.Chain
+	outside  []*node // the other producers
+	nodes    []*node // ours
+	relay    *relay.Relay
+	observer *node
+	check    *checker.Checker // the observer's goroutine has it until that is killed
+}
+
+// build starts producers, our nodes, the relay and the observer, in this order: everyone finds those
+// it dials listening. On an error nothing is left running.
+func build(ctx context.Context, o Options, p plan, d *desk) (n *network, err error) {
+	n = &network{chain: simnet.NewChain(simnet.ChainConfig{Mode: o.mode(), Seed: o.Seed, Genesis: p.start, Producers: p.schedule})}
+	defer func() {
+		if err != nil {
+			n.close(ctx)
+		}
+	}()
+	if err = n.startProducers(o); err == nil {
+		err = n.startNodes(o, d)
+	}
+	if err == nil {
+		err = n.startRelay(ctx, d)
+	}
+	if err == nil {
+		err = n.startObserver(o, p, d)
+	}
+	return n, err
+}
+
+func (n *network) startProducers(o Options) error {
+	var before []string
+	for _, name := range others {
+		x, err := newNode(simnet.Config{
+			Name: name, Chain: n.chain, Seed: o.Seed, Producers: []string{name}, Finalizers: []string{name},
+			Peers: slices.Clone(before), EnableStaleProduction: true,
+		})
+		if err != nil {
+			return fmt.Errorf("start producer %s: %w", name, err)
+		}
+		before = append(before, x.cfg.Address)
+		n.outside = append(n.outside, x)
+	}
+	for _, x := range n.outside {
+		x.start(nil)
+	}
+	return nil
+}
+
+// startNodes starts our nodes: same producer key, same finalizer key, and nobody to dial.
+func (n *network) startNodes(o Options, d *desk) error {
+	for i := range o.Nodes {
+		name := fmt.Sprintf("node%d", i+1)
+		x, err := newNode(simnet.Config{
+			Name: name, Chain: n.chain, Seed: o.Seed, Producers: []string{ours}, Finalizers: []string{ours}, Trace: d.trace(name),
+		})
+		if err != nil {
+			return fmt.Errorf("start %s: %w", name, err)
+		}
+		n.nodes = append(n.nodes, x)
+		x.start(nil)
+	}
+	return nil
+}
+
+func (n *network) startRelay(ctx context.Context, d *desk) error {
+	cfg := engine.Config{
+		Core: core.Config{
+			ChainID:   n.chain.ID(),
+			Producers: []core.Producer{{Name: name(ours), Keys: []p2pwire.K1Key{n.chain.ProducerKey(ours)}}},
+		},
+		ListenNetwork: loopback,
+	}
+	for _, x := range n.nodes {
+		cfg.Nodes = append(cfg.Nodes, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address})
+	}
+	for _, x := range n.outside {
+		cfg.Peers = append(cfg.Peers, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address})
+	}
+	r, err := relay.New(relay.Options{Engine: cfg, Version: "demo", Logger: slog.New(slog.DiscardHandler), Observer: d})
+	if err != nil {
+		return fmt.Errorf("configure relay: %w", err)
+	}
+	if err := r.Start(ctx); err != nil {
+		return fmt.Errorf("start relay: %w", err)
+	}
+	n.relay = r
+	return nil
+}
+
+// startObserver starts a node without producers next to the network's. It takes and gives votes, and
+// never nacks: a peer that was nacked sends notices in place of blocks.
+func (n *network) startObserver(o Options, p plan, d *desk) error {
+	peers := map[string]string{n.relay.Addr(core.Network).String(): "relay"}
+	for _, x := range n.outside {
+		peers[x.cfg.Address] = x.cfg.Name
+	}
+	x, err := newNode(simnet.Config{
+		Name: "observer", Chain: n.chain, Seed: o.Seed, Peers: slices.Sorted(maps.Keys(peers)), VoteThreads: 2, DisableBlockNack: true,
+	})
+	if err != nil {
+		return fmt.Errorf("start observer: %w", err)
+	}
+	n.observer = x
+	judge := checker.Config{Own: []p2pwire.Name{name(ours)}, OnBlock: d.saw}
+	for _, s := range p.schedule {
+		judge.Schedule = append(judge.Schedule, name(s))
+	}
+	if o.mode() == simnet.Savanna {
+		judge.OwnKeys = append(judge.OwnKeys, n.chain.FinalizerKey(ours).Pub)
+	}
+	n.check = checker.New(judge)
+	x.start(func(sim *simnet.Node) simnet.Endpoint {
+		return &observer{Node: sim, check: n.check, peers: peers, streams: map[simnet.ConnID]string{}}
+	})
+	return nil
+}
+
+// closeTimeout bounds the end of the relay.
+const closeTimeout = 5 * time.Second
+
+// close ends everything. The relay's nodes and peers go first: nobody reads what it would flush.
+func (n *network) close(ctx context.Context) {
+	if n.observer != nil {
+		n.observer.kill()
+	}
+	for _, x := range slices.Concat(n.nodes, n.outside) {
+		x.kill()
+	}
+	if n.relay != nil {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		_ = n.relay.Close(bounded) // it may say that not everything was flushed
+	}
+}
+
+// name is for the names above, which are valid.
+func name(s string) p2pwire.Name {
+	n, err := p2pwire.ParseName(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}

@@ -1,0 +1,96 @@
+package demo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"bprelay/test/simnet"
+)
+
+// Kill says which of our nodes is killed now and then.
+type Kill string
+
+// The values of Options.Kill.
+const (
+	KillNone   Kill = "none"
+	KillLeader Kill = "leader" // the node whose blocks go out
+	KillRandom Kill = "random"
+)
+
+// Options say what is shown, and for how long.
+type Options struct {
+	// Duration is how long it runs; at least a few seconds pass before our first round.
+	Duration time.Duration
+	// Nodes is how many of our nodes there are; zero means 3.
+	Nodes int
+	// Takeover is how one node takes over from another; empty means "race", the only way so far.
+	Takeover string
+	// Kill says who is killed; empty means KillNone.
+	Kill Kill
+	// Chain is "savanna" or "legacy"; empty means savanna.
+	Chain string
+	// Seed decides the keys, the order of events that is up to us, and when who is killed; sockets and
+	// the scheduler do the rest, so that two runs are alike but not equal. Zero draws one.
+	Seed uint64
+	// View is where the live view is written; nil shows nothing.
+	View io.Writer
+	// Terminal makes the view use a terminal's control sequences.
+	Terminal bool
+
+	// lead is the least time from the start to our first round; zero means 4 s.
+	lead time.Duration
+	// rounds, if not zero, ends the run after so many own rounds instead of after Duration.
+	rounds int
+}
+
+// ErrOptions is matched by the error for options that cannot work.
+var ErrOptions = errors.New("bad demo options")
+
+const (
+	maxNodes    = 16
+	maxDuration = 24 * time.Hour
+)
+
+func (o Options) withDefaults() (Options, error) {
+	def(&o.Nodes, 3)
+	def(&o.Takeover, "race")
+	def(&o.Kill, KillNone)
+	def(&o.Chain, simnet.Savanna.String())
+	def(&o.lead, 4*time.Second)
+	if o.View == nil {
+		o.View = io.Discard
+	}
+	for o.Seed == 0 {
+		o.Seed = uint64(rand.Uint32()) // short enough to be typed in again
+	}
+	switch {
+	case o.Takeover != "race":
+		return o, fmt.Errorf("%w: takeover %q: only race is possible so far", ErrOptions, o.Takeover)
+	case o.Kill != KillNone && o.Kill != KillLeader && o.Kill != KillRandom:
+		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random", ErrOptions, o.Kill)
+	case o.Chain != simnet.Savanna.String() && o.Chain != simnet.Legacy.String():
+		return o, fmt.Errorf("%w: chain %q: possible are savanna, legacy", ErrOptions, o.Chain)
+	case o.Nodes < 1 || o.Nodes > maxNodes:
+		return o, fmt.Errorf("%w: %d nodes: 1 to %d are possible", ErrOptions, o.Nodes, maxNodes)
+	case o.rounds == 0 && (o.Duration <= 0 || o.Duration > maxDuration):
+		return o, fmt.Errorf("%w: duration %v: more than 0 and at most %v are possible", ErrOptions, o.Duration, maxDuration)
+	}
+	return o, nil
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (o Options) mode() simnet.Mode {
+	if o.Chain == simnet.Legacy.String() {
+		return simnet.Legacy
+	}
+	return simnet.Savanna
+}

@@ -1,0 +1,27 @@
+// Package nodeos runs a relay between real nodeos processes and judges what the network saw of it.
+//
+// Its test needs the binaries nodeos and spring-util of a Spring 1.2 build:
+//
+//	NODEOS_BIN_DIR=/opt/nodeos/bin go test -timeout 20m ./test/nodeos/
+//
+// Without the variable nothing real runs, and the test says so on stderr.
+//
+// # The network
+//
+// Everything runs on loopback in a temporary directory. Own producer bpalpha is run by two nodeos, A
+// and B, with the same keys, whose only peer is the relay: it dials A, and B dials it. The producers
+// bpbeta, bpgamma and bpdelta and an API node without producers form the network; the relay dials
+// the producers. The schedule is these four, 12 slots each, so a cycle takes 24 s. The relay is the
+// real binary, started with a configuration file, and killed and restarted like the nodes.
+//
+// The chain is booted over HTTP alone. The system contract is a few dozen bytes of WebAssembly that
+// are assembled here: it hands its action's data to the privileged host function named by the
+// action.
+//
+// # The judges
+//
+// Taps, p2p clients of their own, listen at the three public producers (did the network ever get to
+// see two blocks for one slot?) and at the relay's network listener (did the relay write two?). Which
+// blocks became part of the chain is read from the API node. What became of sessions is read from
+// the logs of nodes and relay.
+package nodeos

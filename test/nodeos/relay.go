@@ -1,0 +1,143 @@
+package nodeos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// relayProcess is the relay under test.
+type relayProcess struct {
+	process
+	binary   string
+	file     string // its configuration
+	internal string // host:port
+	network  string
+	admin    string
+}
+
+// buildRelay builds the command as it is released.
+func buildRelay(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "bprelay")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "bprelay/cmd/bprelay").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the relay: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// relayPeers is whom the relay is configured with.
+type relayPeers struct {
+	chainID string
+	own     producer
+	dialled *node // node A
+	public  []*node
+}
+
+func newRelay(binary, root string, free *ports) (*relayProcess, error) {
+	r := &relayProcess{binary: binary, file: filepath.Join(root, "bprelay.yaml")}
+	r.name, r.logPath = "relay", filepath.Join(root, "relay.log")
+	for _, address := range []*string{&r.internal, &r.network, &r.admin} {
+		port, err := free.take()
+		if err != nil {
+			return nil, err
+		}
+		*address = fmt.Sprintf("%s:%d", hostOthers, port)
+	}
+	return r, nil
+}
+
+// relayName is what the relay calls itself in handshakes, and therefore in the nodes' logs.
+const relayName = "bprelay"
+
+// configure writes the configuration file.
+func (r *relayProcess) configure(p relayPeers) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("chain_id: %s", p.chainID)
+	line("takeover: race")
+	line("producers:")
+	line("  - {name: %s, keys: [%s]}", p.own.name, p.own.block.public)
+	line("nodes:")
+	line("  - {name: %s, dial: %q, priority: 2}", nodeA, p.dialled.p2pAddress())
+	line("  - {name: %s, from: [%s], priority: 1}", nodeB, hostOthers)
+	line("network:")
+	line("  peers:")
+	for _, n := range p.public {
+		line("    - {name: %s, dial: %q}", n.name, n.p2pAddress())
+	}
+	line("listen: {internal: %q, network: %q, p2p_server_address: %q}", r.internal, r.network, relayName+":9876")
+	line("admin: {listen: %q}", r.admin)
+	line("log: {level: debug, format: json}")
+	if err := os.WriteFile(r.file, []byte(b.String()), 0o600); err != nil {
+		return fmt.Errorf("configure the relay: %w", err)
+	}
+	return nil
+}
+
+// run starts the relay and returns when its admin server answers.
+func (r *relayProcess) run(ctx context.Context) error {
+	if err := r.start(r.binary, "run", "-c", r.file); err != nil {
+		return err
+	}
+	return poll(ctx, "the relay listens", 20*time.Millisecond, 5*time.Second, func(ctx context.Context) error {
+		if !r.alive() {
+			return fmt.Errorf("the relay has ended: see %s", r.logPath)
+		}
+		_, err := r.status(ctx)
+		return err
+	})
+}
+
+// relayStatus is what is used of /status.
+type relayStatus struct {
+	Starting bool   `json:"starting"`
+	Lead     string `json:"lead"`
+	Sessions []struct {
+		Side    string `json:"side"`
+		Name    string `json:"name"`
+		Ready   bool   `json:"ready"`
+		Syncing bool   `json:"syncing"`
+	} `json:"sessions"`
+	Stats struct {
+		OwnForwarded uint64            `json:"own_forwarded"`
+		OwnWithheld  map[string]uint64 `json:"own_withheld"`
+		Conflicts    uint64            `json:"conflicts"`
+		Dropped      map[string]uint64 `json:"dropped"`
+		Closed       map[string]uint64 `json:"closed"`
+		Alarms       map[string]uint64 `json:"alarms"`
+	} `json:"stats"`
+}
+
+// ready counts the sessions of a side that are past their handshake.
+func (st *relayStatus) ready(side string) (n int) {
+	for _, s := range st.Sessions {
+		if s.Side == side && s.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// status asks the admin server.
+func (r *relayProcess) status(ctx context.Context) (st relayStatus, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.admin+"/status", nil)
+	if err != nil {
+		return st, fmt.Errorf("ask the relay: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return st, fmt.Errorf("ask the relay: %w", err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&st); err != nil {
+		return st, fmt.Errorf("ask the relay: %w", err)
+	}
+	return st, nil
+}

@@ -1,0 +1,239 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+	"bprelay/test/checker"
+	"bprelay/test/simnet"
+)
+
+// Scenario is one world: three network producers, an observer, one relay and our nodes, all of
+// them producing (takeover: race).
+type Scenario struct {
+	Seed   uint64
+	Mode   simnet.Mode
+	Nodes  int
+	Rounds int           // full schedules to run (24 s each)
+	Trx    time.Duration // a transaction every so often at a random node; 0 for none
+	Faults bool          // random faults: kills, restarts, resets, pauses, relay restarts
+	Log    func(format string, args ...any)
+}
+
+// Outcome is what became of it.
+type Outcome struct {
+	Report checker.Report
+	// Network and Ours are the public producers and our nodes at the end.
+	Network, Ours []*simnet.Node
+	Relay         *Relay
+	Faults        []string
+}
+
+const (
+	relayAddr    = "relay:1"
+	observerAddr = "observer:1"
+)
+
+// ourProducer is the producer our nodes share.
+const ourProducer = "bpalpha"
+
+// world is a scenario under way.
+type world struct {
+	sc     Scenario
+	w      *simnet.World
+	chain  *simnet.Chain
+	rng    *rand.Rand
+	check  *checker.Checker
+	nodes  map[string]*simnet.Node
+	down   map[string]*simnet.State
+	kills  []int64
+	faults []string
+	relay  *Relay
+	starts int
+
+	relayDown bool
+}
+
+func (x *world) fault(format string, args ...any) {
+	s := fmt.Sprintf("%8.3fs ", x.w.Now().Mono.Seconds()) + fmt.Sprintf(format, args...)
+	x.faults = append(x.faults, s)
+	if x.sc.Log != nil {
+		x.sc.Log("%s", s)
+	}
+}
+
+func names(format string, n int) []string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf(format, i))
+	}
+	return out
+}
+
+// Run plays a scenario to its end.
+func Run(sc Scenario) *Outcome {
+	producers := []string{ourProducer, "bpbeta", "bpgamma", "bpdelta"}
+	chain := simnet.NewChain(simnet.ChainConfig{Mode: sc.Mode, Seed: sc.Seed, Producers: producers})
+	x := &world{
+		sc: sc, chain: chain, rng: rand.New(rand.NewPCG(sc.Seed, 77)),
+		w:     simnet.NewWorld(simnet.WorldConfig{Seed: sc.Seed, Start: chain.GenesisTime(), Jitter: 2 * time.Millisecond, Chop: true}),
+		nodes: map[string]*simnet.Node{}, down: map[string]*simnet.State{},
+	}
+	var schedule []p2pwire.Name
+	for _, p := range producers {
+		n, _ := p2pwire.ParseName(p)
+		schedule = append(schedule, n)
+	}
+	x.check = checker.New(checker.Config{
+		Own: schedule[:1], Schedule: schedule,
+		OwnKeys: [][p2pwire.FinalizerKeySize]byte{chain.FinalizerKey(ourProducer).Pub},
+	})
+	public := names("net%d:1", 3)
+	ours := names("bp%d:1", sc.Nodes)
+	for i, addr := range public {
+		x.add(simnet.Config{Name: addr, Address: addr, Peers: append(append([]string(nil), public[:i]...), observerAddr), Producers: producers[i+1 : i+2], Finalizers: producers[i+1 : i+2], EnableStaleProduction: true})
+	}
+	x.add(simnet.Config{Name: observerAddr, Address: observerAddr, Peers: []string{relayAddr}, VoteThreads: 2})
+	for _, addr := range ours {
+		x.add(simnet.Config{Name: addr, Address: addr, Producers: producers[:1], Finalizers: producers[:1], EnableStaleProduction: true})
+	}
+	x.addRelay()
+	x.w.Tap(func(now simnet.Instant, d simnet.Delivery) {
+		// What the relay shows the network, and what the network tells itself, for the whole chain.
+		if d.From == relayAddr && d.To[:2] != "bp" || d.To == observerAddr {
+			x.check.Feed(now.Wall, fmt.Sprintf("%s>%s/%d", d.From, d.To, d.Conn), d.Data)
+		}
+	})
+	if sc.Trx > 0 {
+		x.transactions(append(ours, public...))
+	}
+	cycle := time.Duration(len(producers)) * p2pwire.RoundSlots * p2pwire.SlotDuration
+	// The first schedule warms up: our round may be under way at the start.
+	x.w.Run(cycle)
+	first := p2pwire.SlotAt(x.w.Now().Wall) + 1
+	if sc.Faults {
+		x.plan(ours, time.Duration(sc.Rounds)*cycle)
+	}
+	x.w.Run(time.Duration(sc.Rounds) * cycle)
+	last := p2pwire.SlotAt(x.w.Now().Wall) - 1
+	x.w.Run(2 * time.Second)
+	out := &Outcome{Report: x.check.Report(first, last, x.kills), Relay: x.relay, Faults: x.faults}
+	for _, a := range public {
+		out.Network = append(out.Network, x.nodes[a])
+	}
+	for _, a := range ours {
+		out.Ours = append(out.Ours, x.nodes[a])
+	}
+	return out
+}
+
+func (x *world) add(c simnet.Config) {
+	c.Chain, c.Seed = x.chain, x.sc.Seed
+	n := simnet.NewNode(c)
+	x.nodes[c.Address] = n
+	x.w.Add(c.Address, n)
+}
+
+func (x *world) addRelay() {
+	own, _ := p2pwire.ParseName(ourProducer)
+	x.starts++
+	cfg := core.Config{
+		ChainID: x.chain.ID(), Producers: []core.Producer{{Name: own}},
+		DedupEntries: 1 << 12, ClaimEntries: 512,
+	}
+	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.sc.Seed), byte(x.sc.Seed>>8), byte(x.starts)
+	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: names("bp%d:1", x.sc.Nodes), Peers: names("net%d:1", 3)})
+	x.w.Add(relayAddr, x.relay)
+}
+
+// transactions pushes one at a random node every Trx.
+func (x *world) transactions(at []string) {
+	n := 0
+	var push func()
+	push = func() {
+		n++
+		addr := at[x.rng.IntN(len(at))]
+		if x.down[addr] == nil {
+			body := p2pwire.AppendTransaction(nil, uint32(x.w.Now().Wall/1e9)+30, 1, uint32(n), fmt.Appendf(nil, "trx %d", n))
+			frame := p2pwire.AppendRawFrame(nil, p2pwire.TypePackedTransaction, body)
+			x.w.Call(addr, func(now simnet.Instant) { x.nodes[addr].PushTransaction(now, frame) })
+		}
+		x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+	}
+	x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+}
+
+// plan spreads random faults over the time to come.
+func (x *world) plan(ours []string, d time.Duration) {
+	start := x.w.Now().Mono
+	for at := start + time.Second; at < start+d-6*time.Second; at += time.Second + time.Duration(x.rng.Int64N(int64(8*time.Second))) {
+		victim := ours[x.rng.IntN(len(ours))]
+		switch k := x.rng.IntN(6); k {
+		case 0, 1:
+			x.w.At(at, func() { x.kill(victim) })
+		case 2:
+			peer := names("net%d:1", 3)[x.rng.IntN(3)]
+			x.w.At(at, func() {
+				x.fault("reset relay - %s", peer)
+				x.w.Reset(relayAddr, peer)
+			})
+		case 3:
+			x.w.At(at, func() {
+				x.fault("reset relay - %s", victim)
+				x.lossy()
+				x.w.Reset(relayAddr, victim)
+			})
+		case 4:
+			x.w.At(at, func() {
+				x.fault("pause %s", victim)
+				x.lossy()
+				x.w.Pause(victim)
+				x.w.At(x.w.Now().Mono+time.Duration(200+x.rng.IntN(3000))*time.Millisecond, func() {
+					x.lossy()
+					x.w.Resume(victim)
+				})
+			})
+		case 5:
+			x.w.At(at, func() {
+				if x.relayDown {
+					return
+				}
+				x.relayDown = true
+				x.fault("kill relay")
+				x.lossy()
+				x.w.Kill(relayAddr)
+				x.w.At(x.w.Now().Mono+time.Duration(50+x.rng.IntN(3000))*time.Millisecond, func() {
+					x.fault("start relay")
+					x.relayDown = false
+					x.lossy()
+					x.addRelay()
+				})
+			})
+		}
+	}
+}
+
+// lossy marks the present round as one in which slots may get lost.
+func (x *world) lossy() {
+	now := x.w.Now().Wall
+	x.kills = append(x.kills, now, now+6e9)
+}
+
+func (x *world) kill(addr string) {
+	if x.down[addr] != nil {
+		return
+	}
+	x.fault("kill %s", addr)
+	x.lossy()
+	x.w.Kill(addr)
+	x.down[addr] = x.nodes[addr].Store()
+	x.w.At(x.w.Now().Mono+time.Duration(500+x.rng.IntN(20000))*time.Millisecond, func() {
+		x.fault("restart %s", addr)
+		st := x.down[addr]
+		delete(x.down, addr)
+		x.add(simnet.Config{Name: addr, Address: addr, Producers: []string{ourProducer}, Finalizers: []string{ourProducer}, State: st})
+	})
+}

@@ -1,0 +1,81 @@
+package sim
+
+import (
+	"flag"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"bprelay/test/simnet"
+)
+
+var (
+	seeds = flag.Int("seeds", 4, "fresh random seeds to run with faults")
+	seed  = flag.Uint64("seed", 0, "run this one seed with faults")
+)
+
+// check fails on any breach of I1, I4, order or framing, and on a node that is not on the public
+// chain at the end.
+func check(t *testing.T, sc Scenario, o *Outcome) {
+	t.Helper()
+	for _, v := range o.Report.Violations {
+		if !strings.HasPrefix(v.Stream, relayAddr) {
+			continue // the simulated network among itself
+		}
+		t.Errorf("seed %d: %s", sc.Seed, v)
+	}
+	if o.Report.SlotsDouble != 0 {
+		t.Errorf("seed %d: %d slots with two blocks", sc.Seed, o.Report.SlotsDouble)
+	}
+	if o.Report.SlotsLostOutside != 0 {
+		for _, s := range o.Report.Slots {
+			if len(s.IDs) == 0 && !s.InKill {
+				t.Errorf("seed %d: slot %d (index %d) lost", sc.Seed, s.Slot, s.Slot.Index())
+			}
+		}
+	}
+	if t.Failed() {
+		for _, f := range o.Faults {
+			t.Log(f)
+		}
+		t.Logf("%+v", o.Relay.Core().Snapshot(o.Relay.now).Stats)
+	}
+}
+
+func TestQuietWorld(t *testing.T) {
+	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
+		for _, trx := range []time.Duration{0, 100 * time.Millisecond} {
+			sc := Scenario{Seed: 1, Mode: mode, Nodes: 3, Rounds: 2, Trx: trx}
+			o := Run(sc)
+			check(t, sc, o)
+			if o.Report.SlotsPublic != 24 || o.Report.OthersLost != 0 || o.Report.OthersDouble > 0 {
+				t.Errorf("%s, trx every %s: %+v", mode, trx, o.Report)
+			}
+			for _, n := range o.Ours {
+				if !o.Network[0].OnChain(n.Root().ID) || n.Head().Num+3 < o.Network[0].Head().Num {
+					t.Errorf("%s: node %s is at %v, the network at %v", mode, n.Name(), n.Head(), o.Network[0].Head())
+				}
+			}
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	list := []uint64{1, 2, 3, 4}
+	for range *seeds {
+		list = append(list, rand.Uint64()>>32)
+	}
+	if *seed != 0 {
+		list = []uint64{*seed}
+	}
+	for _, s := range list {
+		for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
+			sc := Scenario{Seed: s, Mode: mode, Nodes: 2 + int(s%2), Rounds: 4, Trx: 200 * time.Millisecond, Faults: true}
+			t.Run(mode.String(), func(t *testing.T) {
+				t.Logf("seed %d", s)
+				check(t, sc, Run(sc))
+			})
+		}
+	}
+}

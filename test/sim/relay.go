@@ -1,0 +1,190 @@
+// Package sim runs whole worlds under virtual time: a simulated network, our simulated nodes and
+// relay cores between them, from one seed. What the network side received is judged by test/checker.
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+	"bprelay/test/simnet"
+)
+
+// RelayConfig is one simulated relay.
+type RelayConfig struct {
+	Core core.Config
+	// Nodes and Peers are the addresses it dials: our nodes and the network's.
+	Nodes, Peers []string
+}
+
+// Relay puts a relay core into a simnet.World: what the engine is in production.
+type Relay struct {
+	cfg     RelayConfig
+	host    simnet.Host
+	c       *core.Core
+	conns   map[simnet.ConnID]core.SessionID
+	ids     map[core.SessionID]simnet.ConnID
+	addrs   map[simnet.ConnID]string
+	redial  []redial
+	fails   map[string]int
+	scratch p2pwire.Scratch
+	now     core.Instant
+}
+
+type redial struct {
+	at   time.Duration
+	addr string
+}
+
+// NewRelay makes a relay that starts when it is added to a world.
+func NewRelay(cfg RelayConfig) *Relay { return &Relay{cfg: cfg} }
+
+// Core gives access to the relay's state, between events.
+func (r *Relay) Core() *core.Core { return r.c }
+
+// Start implements simnet.Endpoint.
+func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
+	r.host, r.now = host, core.Instant(now)
+	c, err := core.New(r.cfg.Core, r.now)
+	if err != nil {
+		panic(err)
+	}
+	r.c = c
+	r.conns = map[simnet.ConnID]core.SessionID{}
+	r.ids = map[core.SessionID]simnet.ConnID{}
+	r.addrs = map[simnet.ConnID]string{}
+	r.fails = map[string]int{}
+	for _, a := range slices.Concat(r.cfg.Nodes, r.cfg.Peers) {
+		host.Dial(a)
+	}
+}
+
+func (r *Relay) side(addr string) core.Side {
+	if slices.Contains(r.cfg.Nodes, addr) {
+		return core.Internal
+	}
+	return core.Network
+}
+
+// Dialled implements simnet.Endpoint.
+func (r *Relay) Dialled(now simnet.Instant, conn simnet.ConnID, addr string) {
+	r.now = core.Instant(now)
+	r.fails[addr] = 0
+	r.addrs[conn] = addr
+	r.open(conn, core.SessionInfo{Side: r.side(addr), Dialled: true, Name: addr, Remote: addr})
+}
+
+// Accepted implements simnet.Endpoint: whoever dials is the network.
+func (r *Relay) Accepted(now simnet.Instant, conn simnet.ConnID, remote string) {
+	r.now = core.Instant(now)
+	r.open(conn, core.SessionInfo{Side: core.Network, Remote: remote})
+}
+
+func (r *Relay) open(conn simnet.ConnID, info core.SessionInfo) {
+	id, err := r.c.Open(r.now, info)
+	if err != nil {
+		r.host.CloseConn(conn)
+		r.lost(conn, time.Second)
+		return
+	}
+	r.conns[conn], r.ids[id] = id, conn
+	r.pump()
+}
+
+// Data implements simnet.Endpoint.
+func (r *Relay) Data(now simnet.Instant, conn simnet.ConnID, chunk []byte) {
+	r.now = core.Instant(now)
+	if id, ok := r.conns[conn]; ok {
+		r.c.Data(r.now, id, chunk)
+		r.pump()
+	}
+}
+
+// Disconnected implements simnet.Endpoint.
+func (r *Relay) Disconnected(now simnet.Instant, conn simnet.ConnID) {
+	r.now = core.Instant(now)
+	id, ok := r.conns[conn]
+	if !ok {
+		return
+	}
+	delete(r.conns, conn)
+	delete(r.ids, id)
+	r.c.Closed(r.now, id, nil)
+	r.lost(conn, 0)
+	r.pump()
+}
+
+// lost redials: an own node at once, a network peer after a second.
+func (r *Relay) lost(conn simnet.ConnID, wait time.Duration) {
+	addr, ok := r.addrs[conn]
+	if !ok {
+		return
+	}
+	delete(r.addrs, conn)
+	if r.side(addr) == core.Network {
+		wait = max(wait, time.Second)
+	}
+	r.redial = append(r.redial, redial{r.now.Mono + wait, addr})
+}
+
+// DialFailed implements simnet.Endpoint.
+func (r *Relay) DialFailed(now simnet.Instant, addr string) {
+	r.now = core.Instant(now)
+	r.fails[addr]++
+	wait := min(50*time.Millisecond<<min(r.fails[addr], 6), time.Second)
+	r.redial = append(r.redial, redial{r.now.Mono + wait, addr})
+	r.c.DialFailed(r.now, r.side(addr), addr, nil)
+	r.pump()
+}
+
+// Tick implements simnet.Endpoint.
+func (r *Relay) Tick(now simnet.Instant) {
+	r.now = core.Instant(now)
+	r.redial = slices.DeleteFunc(r.redial, func(d redial) bool {
+		if d.at > r.now.Mono {
+			return false
+		}
+		r.host.Dial(d.addr)
+		return true
+	})
+	r.c.Tick(r.now)
+	r.pump()
+}
+
+// NextTimer implements simnet.Endpoint.
+func (r *Relay) NextTimer() time.Duration {
+	next := r.c.NextTimer()
+	for _, d := range r.redial {
+		next = min(next, d.at)
+	}
+	return next
+}
+
+// pump carries out what the core wants until it wants nothing more.
+func (r *Relay) pump() {
+	for moved := true; moved; {
+		moved = false
+		for _, j := range r.c.Jobs(nil) {
+			moved = true
+			j.Run(&r.scratch)
+			r.c.JobDone(r.now, j)
+		}
+		for _, id := range r.c.Writable(nil) {
+			for _, f := range r.c.Take(r.now, id, 1<<20, nil) {
+				moved = true
+				r.host.Send(r.ids[id], slices.Clone(f))
+			}
+			r.c.Done(id)
+		}
+		for _, cr := range r.c.CloseRequests(nil) {
+			moved = true
+			conn := r.ids[cr.ID]
+			delete(r.ids, cr.ID)
+			delete(r.conns, conn)
+			r.host.CloseConn(conn)
+			r.c.Closed(r.now, cr.ID, nil)
+			r.lost(conn, cr.RetryAfter)
+		}
+	}
+}
