@@ -22,6 +22,7 @@ type trial struct {
 	nodeID p2pwire.ID // the process that took it
 	at     time.Duration
 	kills  int
+	waited bool // for a node that was slow to read
 	solo   bool
 }
 
@@ -33,12 +34,15 @@ type direct struct {
 
 type canaries struct {
 	running   []trial // by at
+	done      []trial // scratch of canaryDue
 	suspended []trial // their node closed its link
+	parked    []trial // no node was there to take it
 	solo      []trial // to be tried one by one, since several were on trial when a node left
 	recent    [64]direct
 	next      int
 	seed      maphash.Seed
 	strikes   map[string]int
+	stalled   bool // a block could not be tried, for want of a node
 }
 
 const (
@@ -52,15 +56,18 @@ func (k *canaries) init() {
 	k.strikes = make(map[string]int)
 }
 
-// pickCanary chooses the node to go first: one that does not lead, of the lowest priority.
-func (c *Core) pickCanary() *session {
+// pickCanary chooses the node to go first: one that has the block's parent, that does not lead, of
+// the lowest priority. parent may be nil.
+func (c *Core) pickCanary(parent *block) *session {
 	var best *session
+	bestHas := false
 	for _, s := range c.internal {
 		if s.closing || s.sync != nil {
 			continue
 		}
-		if best == nil || c.dearer(best, s) {
-			best = s
+		has := parent == nil || s.has(parent)
+		if best == nil || (has && !bestHas) || (has == bestHas && c.dearer(best, s)) {
+			best, bestHas = s, has
 		}
 	}
 	return best
@@ -76,22 +83,24 @@ func (c *Core) dearer(a, b *session) bool {
 }
 
 // tryBlock gives one payload of a block to one node.
-func (c *Core) tryBlock(src *session, e *block, frame *buf) {
-	s := c.pickCanary()
-	if s == nil {
-		return // a node that comes takes it up, see retry
-	}
-	if e.frame == frame {
-		if !s.has(e) {
-			c.deliver(s, e)
+func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
+	s := c.pickCanary(c.blocks.get(e.prev))
+	switch {
+	case s == nil:
+		c.stall()
+		return
+	case e.frame != frame:
+		if !c.send(s, queueGeneral, frame) {
+			return
 		}
-		if !e.has.has(s.lane) {
-			return // far below the node's root, or the node must catch up first
-		}
-	} else if !c.send(s, queueGeneral, frame) {
+	case e.has.has(s.lane): // it was sent before
+	case s.has(e):
+		return // at or below the node's root: of no use to it
+	case !c.deliver(s, e, true):
+		c.stall()
 		return
 	}
-	c.begin(trial{frame: frame.retain(), block: e, source: src.id}, s)
+	c.begin(trial{frame: frame.retain(), block: e, source: src}, s)
 }
 
 func (c *Core) begin(t trial, s *session) {
@@ -115,23 +124,31 @@ func (c *Core) canaryDue() {
 	for n < len(k.running) && k.running[n].at <= c.now.Mono {
 		n++
 	}
-	done := k.running[:n:n]
-	rest := k.running[n:]
-	var late []trial
-	for _, t := range done {
-		if s := c.sessions[t.node]; s != nil && s.out[queueGeneral].bytes > 0 && t.kills < 10 {
+	k.done = append(k.done[:0], k.running[:n]...)
+	m := copy(k.running, k.running[n:])
+	clear(k.running[m:])
+	k.running = k.running[:m]
+	for _, t := range k.done {
+		if s := c.sessions[t.node]; s != nil && s.out[queueGeneral].bytes > 0 && !t.waited {
 			// It has not even read so far: no verdict yet.
-			t.kills, t.at = t.kills+10, c.now.Mono+c.cfg.SurviveAfter
-			late = append(late, t)
+			t.waited, t.at = true, c.now.Mono+c.cfg.SurviveAfter
+			k.running = append(k.running, t)
 			continue
 		}
 		c.survived(t)
 	}
-	m := copy(k.running, rest)
-	clear(k.running[m:])
-	k.running = append(k.running[:m], late...)
+	clear(k.done)
 	if len(k.running) > 0 {
 		c.timers.add(k.running[0].at, timer{kind: timerCanary})
+	}
+	c.nextSolo()
+}
+
+// stall arranges for another try a little later.
+func (c *Core) stall() {
+	if !c.canary.stalled {
+		c.canary.stalled = true
+		c.timers.add(c.now.Mono+c.cfg.SurviveAfter, timer{kind: timerRetry})
 	}
 }
 
@@ -155,7 +172,7 @@ func (c *Core) survived(t trial) {
 		}
 		c.learnKey(e)
 		c.vouch(e)
-		c.fanIn(e, nil)
+		c.fanIn(e, nil, false)
 	} else {
 		if src != nil && src.pairs != nil {
 			if len(src.pairs) >= maxPairs {
@@ -166,9 +183,6 @@ func (c *Core) survived(t trial) {
 		c.fanVote(t.frame, t.node)
 	}
 	c.pool.release(t.frame)
-	if t.solo {
-		c.nextSolo()
-	}
 }
 
 // watch remembers that a vote of a trusted pair went to everyone.
@@ -189,6 +203,9 @@ func (c *Core) nodeGone(s *session, why Reason) {
 		}
 		return false
 	})
+	if s.servedBy != 0 && why == ReasonPeerClosed {
+		c.badServer[s.Name()] = s.servedBy
+	}
 	if why != ReasonPeerClosed {
 		for _, t := range gone {
 			c.again(t)
@@ -268,19 +285,30 @@ func (c *Core) convict(ts []trial) {
 		c.blame(ts[0])
 		return
 	}
-	idle := len(c.canary.solo) == 0 && !c.soloRunning()
 	for _, t := range ts {
 		t.solo = true
 		c.canary.solo = append(c.canary.solo, t)
 	}
-	if idle {
-		c.nextSolo()
-	}
+	// Blocks first: everything waits for them.
+	slices.SortStableFunc(c.canary.solo, func(a, b trial) int {
+		switch {
+		case (a.block == nil) != (b.block == nil):
+			if a.block != nil {
+				return -1
+			}
+			return 1
+		case a.block != nil:
+			return int(int64(a.block.num) - int64(b.block.num))
+		}
+		return 0
+	})
+	c.nextSolo()
 }
 
 func (c *Core) soloRunning() bool {
 	return slices.ContainsFunc(c.canary.running, func(t trial) bool { return t.solo }) ||
-		slices.ContainsFunc(c.canary.suspended, func(t trial) bool { return t.solo })
+		slices.ContainsFunc(c.canary.suspended, func(t trial) bool { return t.solo }) ||
+		slices.ContainsFunc(c.canary.parked, func(t trial) bool { return t.solo })
 }
 
 func (c *Core) nextSolo() {
@@ -294,12 +322,14 @@ func (c *Core) nextSolo() {
 
 // again puts a message on trial at whichever node is there now.
 func (c *Core) again(t trial) {
-	s := c.pickCanary()
-	if s == nil || !c.send(s, queueGeneral, t.frame) {
-		c.pool.release(t.frame)
-		if t.solo {
-			c.nextSolo()
-		}
+	var parent *block
+	if t.block != nil {
+		parent = c.blocks.get(t.block.prev)
+	}
+	s := c.pickCanary(parent)
+	if s == nil || (parent != nil && !s.has(parent)) || !c.send(s, queueGeneral, t.frame) {
+		c.canary.parked = append(c.canary.parked, t)
+		c.stall()
 		return
 	}
 	if t.block != nil {
@@ -338,8 +368,23 @@ func (c *Core) blame(t trial) {
 		}
 	}
 	c.pool.release(t.frame)
-	if t.solo {
-		c.nextSolo()
+	c.dropVotes(t.source)
+	c.nextSolo()
+	c.retry()
+}
+
+// dropVotes takes a guilty source's other votes off trial. Its blocks stay: other peers' copies of
+// them were dropped as duplicates.
+func (c *Core) dropVotes(source SessionID) {
+	k := &c.canary
+	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo, &k.parked} {
+		*list = slices.DeleteFunc(*list, func(t trial) bool {
+			if t.source == source && t.block == nil {
+				c.pool.release(t.frame)
+				return true
+			}
+			return false
+		})
 	}
 }
 
@@ -350,7 +395,7 @@ const (
 
 // otherPayload finds another payload of the block that is still on trial.
 func (c *Core) otherPayload(e *block, not *buf) *buf {
-	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo} {
+	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo, c.canary.parked} {
 		for _, t := range list {
 			if t.block == e && t.frame != not {
 				return t.frame
@@ -362,7 +407,7 @@ func (c *Core) otherPayload(e *block, not *buf) *buf {
 
 // forgetBlock lets the trials of a block that leaves the table run on without it.
 func (k *canaries) forgetBlock(c *Core, e *block) {
-	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo} {
+	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo, &k.parked} {
 		for i := range *list {
 			if (*list)[i].block == e {
 				*list = slices.DeleteFunc(*list, func(t trial) bool {
@@ -378,17 +423,21 @@ func (k *canaries) forgetBlock(c *Core, e *block) {
 	}
 }
 
-// retry puts public blocks that nobody could vouch for so far on trial at a node that came.
+// retry puts public blocks that nobody could vouch for so far on trial.
 func (c *Core) retry() {
+	c.canary.stalled = false
+	c.nextSolo()
+	parked := c.canary.parked
+	c.canary.parked = nil
+	for _, t := range parked {
+		c.again(t)
+	}
 	for i := 0; i < c.blocks.n; i++ {
 		e := c.blocks.at(i)
-		if !e.public || e.survived || !e.linked || e.frame == nil || c.otherPayload(e, nil) != nil {
-			continue
-		}
-		if src := c.sessions[e.source]; src != nil {
-			c.tryBlock(src, e, e.frame)
-		} else {
-			c.tryBlock(&session{}, e, e.frame)
+		if e.public && !e.survived && e.linked && e.frame != nil && !c.onTrial(e) {
+			c.tryBlock(e.source, e, e.frame)
 		}
 	}
 }
+
+func (c *Core) onTrial(e *block) bool { return c.otherPayload(e, nil) != nil }

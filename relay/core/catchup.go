@@ -62,7 +62,7 @@ func (c *Core) nodeHandshake(s *session) {
 		c.unmark(s, head)
 		c.markChain(s, head)
 		c.stopSync(s)
-		c.deliver(s, c.head)
+		c.deliver(s, c.head, false)
 	default:
 		c.markChain(s, head)
 		if first {
@@ -248,7 +248,7 @@ func (c *Core) continueSync(s *session) {
 		if s.out[queueGeneral].bytes >= syncLowWater {
 			return
 		}
-		if s.info.Side == Network && !c.mayShow(path[i]) {
+		if !path[i].survived || (s.info.Side == Network && !c.mayShow(path[i])) {
 			break
 		}
 		if !c.send(s, queueGeneral, path[i].frame) {
@@ -299,7 +299,7 @@ func (c *Core) request(s *session, r *p2pwire.Request) {
 	if s.info.Side == Internal {
 		c.unmark(s, from)
 		c.markChain(s, from)
-		c.deliver(s, c.head)
+		c.deliver(s, c.head, false)
 		return
 	}
 	c.startPush(s, base)
@@ -325,8 +325,9 @@ func (c *Core) fetchFor(v *session) {
 	y.asked, y.progress = true, c.now.Mono
 	c.timers.add(c.now.Mono+syncPatience, timer{kind: timerSync, session: v.id})
 	var best *session
+	bad := c.badServer[v.Name()]
 	for _, n := range c.network {
-		if n.closing || n.serving != 0 || n.rootNum == 0 || n.id == y.server || n.kind == p2pwire.KindTransactions {
+		if n.closing || (n.id == bad && len(c.network) > 1) || n.serving != 0 || n.rootNum == 0 || n.id == y.server || n.kind == p2pwire.KindTransactions {
 			continue
 		}
 		if best == nil || n.headNum > best.headNum {
@@ -342,7 +343,7 @@ func (c *Core) fetchFor(v *session) {
 	} else if n := c.sessions[y.server]; n != nil {
 		n.serving = 0
 	}
-	y.server, best.serving = best.id, v.id
+	y.server, v.servedBy, best.serving = best.id, best.id, v.id
 	c.ask(best, y.tip)
 }
 

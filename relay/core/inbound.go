@@ -64,7 +64,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		}
 		e.payloads++
 		twin := c.keep(f, owned)
-		c.tryBlock(s, e, twin)
+		c.tryBlock(s.id, e, twin)
 		c.pool.release(twin)
 		return
 	}
@@ -92,9 +92,6 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.fetchGap(s)
 		return
 	}
-	if signed && c.blocks.get(e.id) == e {
-		c.setVerified(e)
-	}
 }
 
 // staleDistance is how far below the public head a block is of no use to anyone live.
@@ -110,17 +107,17 @@ func (c *Core) linkedBlock(b *block) {
 	if b.taken {
 		c.vouch(b)
 	}
-	if s == nil || b.survived {
-		c.fanIn(b, nil)
+	if b.survived {
+		c.fanIn(b, nil, false)
 		return
 	}
-	if s.proven && b.signed {
+	if b.signed {
 		c.setVerified(b)
-		c.tryBlock(s, b, b.frame)
-		c.fanIn(b, nil)
-		return
 	}
-	c.tryBlock(s, b, b.frame)
+	c.tryBlock(b.source, b, b.frame)
+	if s != nil && s.proven && b.signed {
+		c.fanIn(b, nil, true)
+	}
 }
 
 // signatureKnown tells whether a Savanna block is signed by the key its producer is known by: a
@@ -188,23 +185,28 @@ func (c *Core) publicElsewhere(s *session, e *block, f p2pwire.Frame, owned *buf
 	}
 	e.linked = true
 	c.setVerified(e)
-	c.fanIn(e, nil)
+	if e.node != "" {
+		e.survived = true // one of our nodes made it
+	}
+	c.fanIn(e, nil, false)
 }
 
-// fanIn gives a block to every node that is live and lacks it.
-func (c *Core) fanIn(b *block, except *session) {
+// fanIn gives a block to every node that is live and lacks it. unproven lets it through although no
+// node has survived it yet: its signature is known and its source has been good so far.
+func (c *Core) fanIn(b *block, except *session, unproven bool) {
 	for i := 0; i < len(c.internal); i++ {
 		if t := c.internal[i]; t != except && t.sync == nil {
-			c.deliver(t, b)
+			c.deliver(t, b, unproven)
 		}
 	}
 }
 
-// deliver queues a block for a node, its missing ancestors first. A node that lacks more than the
-// ring holds is brought up by catch-up.
-func (c *Core) deliver(s *session, b *block) {
+// deliver queues a block for a node, its missing ancestors first, and tells whether the node has it
+// then. Bytes that no node has survived are not handed out on the way. A node that lacks more than
+// the ring holds is brought up by catch-up.
+func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 	if s.closing || s.kind == p2pwire.KindTransactions {
-		return
+		return false
 	}
 	path, bytes := c.path[:0], 0
 	c.path = nil // send can lead back here
@@ -212,7 +214,10 @@ func (c *Core) deliver(s *session, b *block) {
 	for x := b; !s.has(x); {
 		if x.frame == nil || !x.public {
 			c.startSync(s)
-			return
+			return false
+		}
+		if !x.survived && !(x == b && unproven) {
+			return false // follows when it has survived
 		}
 		path = append(path, x)
 		bytes += len(x.frame.b)
@@ -220,7 +225,7 @@ func (c *Core) deliver(s *session, b *block) {
 		if p == nil {
 			if x.num > s.rootNum+1 {
 				c.startSync(s)
-				return
+				return false
 			}
 			break
 		}
@@ -228,12 +233,13 @@ func (c *Core) deliver(s *session, b *block) {
 	}
 	if len(path) > 1 && bytes > syncLowWater {
 		c.startPush(s, path[len(path)-1].prev)
-		return
+		return false
 	}
 	for i := len(path) - 1; i >= 0; i-- {
 		if !c.send(s, queueGeneral, path[i].frame) {
-			return
+			return false
 		}
 		path[i].has.set(s.lane)
 	}
+	return true
 }

@@ -104,7 +104,7 @@ func (c *Core) relayForeign(s *session, e *block) {
 	e.public = true
 	c.link(e, func(x *block) {
 		c.vouch(x)
-		c.fanIn(x, s)
+		c.fanIn(x, s, false)
 	})
 	if !e.linked {
 		c.boot.orphans++
@@ -341,7 +341,7 @@ func (c *Core) forward(e *block, s *session) {
 	}
 	e.linked = true
 	c.vouch(e)
-	c.fanIn(e, nil)
+	c.fanIn(e, nil, false)
 	c.votes.public(c, e)
 	c.noteBlock(EventClaimed, ReasonClaimed, s, e)
 	if e.node != c.lineage.lead {
@@ -459,7 +459,7 @@ func (c *Core) judgeHeld() {
 // outside it (Savanna), or stands higher (legacy).
 func (c *Core) checkLineage(b *block) {
 	t := c.lineage.tip
-	if t == nil || c.lineage.dead || b.stub() || c.extends(b, t) || c.extends(t, b) {
+	if t == nil || c.lineage.dead || b.stub() || b.slot.Round() > t.slot.Round()+1 || c.extends(b, t) || c.extends(t, b) {
 		return
 	}
 	dead := !b.savanna && b.num > t.num

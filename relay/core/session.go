@@ -43,8 +43,9 @@ type session struct {
 	rtt      time.Duration
 	offset   time.Duration // peer's clock minus ours
 
-	sync    *catchUp // it is being brought up to the public chain
-	serving SessionID
+	sync     *catchUp  // it is being brought up to the public chain
+	serving  SessionID // network: the node whose catch-up it answers
+	servedBy SessionID // node: who answered its catch-up last
 
 	job     *Job // a large frame being checked off the loop
 	backlog *buf // bytes that came meanwhile

@@ -18,6 +18,7 @@ const (
 	timerSync    // a catch-up must make progress
 	timerVotes   // the oldest waiting vote expires
 	timerFence   // the start fence may have passed
+	timerRetry   // messages that could not be tried are tried again
 	timerSuspend // a node closed its link: is it back?
 )
 
@@ -85,6 +86,10 @@ func (c *Core) Tick(now Instant) {
 			c.syncDue(s)
 		case timerVotes:
 			c.votes.expire(c)
+		case timerRetry:
+			if c.canary.stalled {
+				c.retry()
+			}
 		case timerSuspend:
 			c.suspendDue()
 		}

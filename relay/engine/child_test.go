@@ -26,7 +26,15 @@ func child(part string) int {
 	var err error
 	switch part {
 	case "panic":
-		err = childPanic()
+		err = childPanic(func(e *Engine) error {
+			c, err := net.Dial("tcp", e.Addr(core.Network).String())
+			if err == nil {
+				_, err = c.Write([]byte("x"))
+			}
+			return err
+		})
+	case "loop ends":
+		err = childPanic(func(e *Engine) error { e.anchorEnd(); return nil })
 	case "descriptors":
 		err = childDescriptors()
 	case "crowd":
@@ -73,7 +81,15 @@ func TestPanicEndsProcess(t *testing.T) {
 	}
 }
 
-func childPanic() error {
+// When the loop's anchor goes without being asked to, the loop is gone, or about to be.
+func TestLoopEndEndsProcess(t *testing.T) {
+	code, out := runChild(t, "loop ends")
+	if code != 2 || !strings.Contains(out, "panic: "+errLoopEnded.Error()) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+func childPanic(provoke func(e *Engine) error) error {
 	cfg := loopback()
 	cfg.Logger = slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	e, err := New(cfg)
@@ -86,11 +102,9 @@ func childPanic() error {
 	if err := e.Start(context.Background()); err != nil {
 		return err
 	}
-	c, err := net.Dial("tcp", e.Addr(core.Network).String())
-	if err != nil {
+	if err := provoke(e); err != nil {
 		return err
 	}
-	_, _ = c.Write([]byte("x"))
 	<-time.After(patience)
 	return errors.New("still alive")
 }

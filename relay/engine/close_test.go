@@ -42,14 +42,17 @@ func TestCloseFlushes(t *testing.T) {
 func TestCloseGivesUp(t *testing.T) {
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
+	const inKernel, inCore = 200 << 10, 64 << 20
 	for name, tt := range map[string]struct {
-		flush time.Duration
-		ctx   context.Context
-		want  error
+		queued int
+		flush  time.Duration
+		ctx    context.Context
+		want   error
 	}{
-		"flush timeout": {50 * time.Millisecond, within(t), ErrNotFlushed},
-		"context":       {time.Hour, canceled, context.Canceled},
-		"no flush":      {-1, within(t), nil},
+		"flush timeout":      {inCore, 50 * time.Millisecond, within(t), ErrNotFlushed},
+		"written, not taken": {inKernel, 50 * time.Millisecond, within(t), ErrNotFlushed},
+		"context":            {inCore, time.Hour, canceled, context.Canceled},
+		"no flush":           {inCore, -1, within(t), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := loopback()
@@ -59,9 +62,7 @@ func TestCloseGivesUp(t *testing.T) {
 			c := dialTo(t, e, core.Network)
 			soon(t, "a session", func() bool { return look(t, e, func() int { return len(h.sessions) }) == 1 })
 			on(t, e, func() {
-				for range 64 {
-					h.send(h.order[0], make([]byte, 1<<20))
-				}
+				h.send(h.order[0], make([]byte, tt.queued))
 			})
 			if err := e.Close(tt.ctx); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)

@@ -23,6 +23,9 @@ func (e *Engine) startLoop() error {
 		gnet.WithReadBufferCap(readBuffer),
 		gnet.WithWriteBufferCap(highWater),
 		gnet.WithLogger(gnetLog{e.log}),
+		// Go's net package has switched the delay off already; gnet leaks the descriptor when it
+		// tries to and fails.
+		gnet.WithTCPNoDelay(gnet.TCPDelay),
 	)
 	if err != nil {
 		return fmt.Errorf("prepare event loop: %w", err)
@@ -110,6 +113,7 @@ func (e *Engine) stopLoop() {
 		return
 	}
 	e.post(e.loop.halt)
+	e.loop.ending.Store(true)
 	e.postMu.Lock()
 	e.up = false
 	e.postMu.Unlock()

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
@@ -31,8 +33,13 @@ type machine interface {
 
 var _ machine = (*core.Core)(nil)
 
-// errStrayLoop cannot happen with one event loop; if it did, the core would be used from two.
-var errStrayLoop = errors.New("connection on a second event loop")
+// What cannot happen, and ends the process if it does.
+var (
+	// errStrayLoop would mean that the core is used from two goroutines.
+	errStrayLoop = errors.New("connection on a second event loop")
+	// errLoopEnded means that gnet's poller gave up, upon which it closes all connections in silence.
+	errLoopEnded = errors.New("the event loop has ended by itself")
+)
 
 // loop is everything that belongs to the event loop: gnet calls its On methods, the rest of the
 // package reaches it through Engine.post. Nothing here is locked.
@@ -61,6 +68,8 @@ type loop struct {
 	flushing bool
 	flushed  chan struct{} // closed when nothing is left to be written after flush
 	stopped  bool
+
+	ending atomic.Bool // gnet is told to stop; set from outside
 }
 
 func newLoop(log *slog.Logger, clk clock, m machine) *loop {
@@ -73,7 +82,8 @@ func newLoop(log *slog.Logger, clk clock, m machine) *loop {
 	}
 }
 
-// anchor is the context of the connection that only exists to get hold of gnet's loop.
+// anchor is the context of the connection that only exists to get hold of gnet's loop, and to see it
+// end.
 type anchor struct{ taken chan gnet.EventLoop }
 
 // OnOpen is called by gnet when a connection has been handed over.
@@ -127,6 +137,9 @@ func (lp *loop) OnClose(c gnet.Conn, err error) gnet.Action {
 	defer failStop(lp.log)
 	k, ok := c.Context().(*link)
 	if !ok {
+		if !lp.ending.Load() {
+			panic(fmt.Errorf("%w: %w", errLoopEnded, err))
+		}
 		return gnet.None
 	}
 	k.gone = true

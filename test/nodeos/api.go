@@ -70,14 +70,14 @@ func (a *api) info(ctx context.Context) (i chainInfo, err error) {
 }
 
 // chainTime is a time as nodeos writes it: UTC without saying so.
-type chainTime struct{ time.Time }
+type chainTime struct{ at time.Time }
 
 func (t *chainTime) UnmarshalText(text []byte) (err error) {
-	t.Time, err = time.Parse("2006-01-02T15:04:05.999", string(text))
+	t.at, err = time.Parse("2006-01-02T15:04:05.999", string(text))
 	return err
 }
 
-func (t chainTime) slot() p2pwire.Slot { return p2pwire.SlotAt(t.UnixNano()) }
+func (t chainTime) slot() p2pwire.Slot { return p2pwire.SlotAt(t.at.UnixNano()) }
 
 // chainBlock is a block of a node's chain.
 type chainBlock struct {

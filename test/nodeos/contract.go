@@ -25,7 +25,7 @@ var (
 // what no active feature has brought yet.
 func firstContract() []byte {
 	return dispatcher(branch{actionPreactivate, hostPreactivate, func(host int) code {
-		return code{}.i32Const(0).call(host)
+		return code{}.i32Const(dataAt).call(host)
 	}})
 }
 
@@ -37,11 +37,11 @@ func secondContract() []byte {
 	return dispatcher(
 		branch{actionSetProducers, hostSetProducers, func(host int) code {
 			// A negative result is a refusal without an exception.
-			return code{}.i64Const(authorities).i32Const(0).localGet(localSize).call(host).
+			return code{}.i64Const(authorities).i32Const(dataAt).localGet(localSize).call(host).
 				i64Const(0).i64LessThanSigned().ifTrue(code{}.unreachable())
 		}},
 		branch{actionSetFinalizers, hostSetFinalizers, func(host int) code {
-			return code{}.i64Const(policy).i32Const(0).localGet(localSize).call(host)
+			return code{}.i64Const(policy).i32Const(dataAt).localGet(localSize).call(host)
 		}})
 }
 
@@ -51,8 +51,11 @@ const (
 	localSize   = 3
 )
 
-// branch says which host function an action goes to, and how: its data is in memory from address 0
-// on, the size of it in localSize.
+// dataAt is the address of the action's data: nodeos refuses 0 as a null pointer.
+const dataAt = 16
+
+// branch says which host function an action goes to, and how: its data is in memory from dataAt on,
+// the size of it in localSize.
 type branch struct {
 	action string
 	host   hostFunction
@@ -67,7 +70,7 @@ func dispatcher(branches ...branch) []byte {
 	for _, b := range branches {
 		imports = append(imports, b.host)
 		then := code{}.call(size).localSet(localSize).
-			i32Const(0).localGet(localSize).call(read).drop()
+			i32Const(dataAt).localGet(localSize).call(read).drop()
 		then = append(then, b.call(len(imports)-1)...)
 		body = body.localGet(localAction).i64Const(int64(mustName(b.action))).i64Eq().ifTrue(then)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -89,14 +91,10 @@ func (n *node) config(o nodeOptions) []string {
 		fmt.Sprintf("http-server-address = %s:%d", hostOthers, n.http),
 		"http-validate-host = false",
 		"agent-name = " + o.name,
-		// A few hundred blocks with two cores for everybody.
+		// A few hundred blocks, and all nodes on one host: chain-threads and http-threads are 2 anyway.
 		"chain-state-db-size-mb = 256",
-		"chain-threads = 2",
 		"net-threads = 2",
-		"http-threads = 2",
 		"vote-threads = 2",
-		"wasm-runtime = eos-vm-jit",
-		"eos-vm-oc-enable = none",
 		"p2p-max-nodes-per-host = 100",
 		"max-clients = 100",
 		"connection-cleanup-period = 2",
@@ -137,10 +135,26 @@ func (n *node) run(args ...string) error {
 func (n *node) answers(ctx context.Context) (i chainInfo, err error) {
 	err = poll(ctx, n.name+" answers", 50*time.Millisecond, 30*time.Second, func(ctx context.Context) (err error) {
 		if !n.alive() {
-			return fmt.Errorf("%s has ended: see %s", n.name, n.logPath)
+			return n.ended()
 		}
 		i, err = n.api.info(ctx)
 		return err
 	})
 	return i, err
+}
+
+// blockLogHead is logged by controller.cpp after a replay.
+var blockLogHead = regexp.MustCompile(`blocks replayed from block log, chain head (\d+)`)
+
+// replayed is the block number at which the node began when it was last started, by its log; 0 if it
+// does not say.
+func (n *node) replayed() (num uint32) {
+	_ = eachLine(n.logPath, func(line string) { // no log: unknown
+		if m := blockLogHead.FindStringSubmatch(line); m != nil {
+			if v, err := strconv.ParseUint(m[1], 10, 32); err == nil {
+				num = uint32(v)
+			}
+		}
+	})
+	return num
 }

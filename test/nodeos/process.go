@@ -25,8 +25,10 @@ type process struct {
 // stopTimeout is how long a process may take to end by itself. nodeos writes its state out.
 const stopTimeout = 15 * time.Second
 
-// errRunning means a process was started twice.
-var errRunning = errors.New("is running")
+var (
+	errRunning = errors.New("is running")
+	errEnded   = errors.New("has ended") // by itself: there is nothing to wait for
+)
 
 func (p *process) start(path string, args ...string) error {
 	p.mu.Lock()
@@ -74,6 +76,8 @@ func (p *process) alive() bool {
 	return p.running()
 }
 
+func (p *process) ended() error { return fmt.Errorf("%s %w: see %s", p.name, errEnded, p.logPath) }
+
 // kill ends the process as a power cut would, and waits for that. One that has ended is no error.
 func (p *process) kill() { p.end(syscall.SIGKILL, stopTimeout) }
 
@@ -107,16 +111,16 @@ func wait(ctx context.Context, until time.Time) error {
 	}
 }
 
-// poll calls check every interval until it returns nil, and returns its last error when patience is
-// over.
+// poll calls check every interval until it returns nil. It returns the last error when patience is
+// over or the process waited for has ended.
 func poll(ctx context.Context, what string, interval, patience time.Duration, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var last error
 	for {
 		err := check(ctx)
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, errEnded) {
+			return err
 		}
 		if ctx.Err() == nil || last == nil {
 			last = err

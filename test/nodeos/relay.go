@@ -88,7 +88,7 @@ func (r *relayProcess) run(ctx context.Context) error {
 	}
 	return poll(ctx, "the relay listens", 20*time.Millisecond, 5*time.Second, func(ctx context.Context) error {
 		if !r.alive() {
-			return fmt.Errorf("the relay has ended: see %s", r.logPath)
+			return r.ended()
 		}
 		_, err := r.status(ctx)
 		return err

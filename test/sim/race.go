@@ -20,6 +20,7 @@ type Scenario struct {
 	Rounds int           // full schedules to run (24 s each)
 	Trx    time.Duration // a transaction every so often at a random node; 0 for none
 	Faults bool          // random faults: kills, restarts, resets, pauses, relay restarts
+	Evil   bool          // a network peer that sends damaged copies of what it sees, before the good ones
 	Log    func(format string, args ...any)
 }
 
@@ -30,6 +31,10 @@ type Outcome struct {
 	Network, Ours []*simnet.Node
 	Relay         *Relay
 	Faults        []string
+	// LinksLost counts how often one of our nodes closed its link to the relay.
+	LinksLost int
+	// EvilSent counts the damaged messages the hostile peer got rid of.
+	EvilSent int
 }
 
 const (
@@ -55,6 +60,8 @@ type world struct {
 	starts int
 
 	relayDown bool
+	evil      *evil
+	linksLost int
 }
 
 func (x *world) fault(format string, args ...any) {
@@ -110,6 +117,9 @@ func Run(sc Scenario) *Outcome {
 	if sc.Trx > 0 {
 		x.transactions(append(ours, public...))
 	}
+	if sc.Evil {
+		x.addEvil()
+	}
 	cycle := time.Duration(len(producers)) * p2pwire.RoundSlots * p2pwire.SlotDuration
 	// The first schedule warms up: our round may be under way at the start.
 	x.w.Run(cycle)
@@ -121,6 +131,10 @@ func Run(sc Scenario) *Outcome {
 	last := p2pwire.SlotAt(x.w.Now().Wall) - 1
 	x.w.Run(2 * time.Second)
 	out := &Outcome{Report: x.check.Report(first, last, x.kills), Relay: x.relay, Faults: x.faults}
+	if x.evil != nil {
+		out.EvilSent = x.evil.sent
+	}
+	out.LinksLost = x.linksLost
 	for _, a := range public {
 		out.Network = append(out.Network, x.nodes[a])
 	}
@@ -132,6 +146,13 @@ func Run(sc Scenario) *Outcome {
 
 func (x *world) add(c simnet.Config) {
 	c.Chain, c.Seed = x.chain, x.sc.Seed
+	if len(c.Producers) > 0 && c.Producers[0] == ourProducer {
+		c.Trace = func(_ simnet.Instant, e simnet.Event) {
+			if e.Kind == simnet.EventClosed {
+				x.linksLost++
+			}
+		}
+	}
 	n := simnet.NewNode(c)
 	x.nodes[c.Address] = n
 	x.w.Add(c.Address, n)
@@ -232,6 +253,9 @@ func (x *world) kill(addr string) {
 	x.down[addr] = x.nodes[addr].Store()
 	x.w.At(x.w.Now().Mono+time.Duration(500+x.rng.IntN(20000))*time.Millisecond, func() {
 		x.fault("restart %s", addr)
+		if len(x.down) == x.sc.Nodes {
+			x.lossy() // nobody else was there
+		}
 		st := x.down[addr]
 		delete(x.down, addr)
 		x.add(simnet.Config{Name: addr, Address: addr, Producers: []string{ourProducer}, Finalizers: []string{ourProducer}, State: st})

@@ -71,11 +71,35 @@ func TestFaults(t *testing.T) {
 	}
 	for _, s := range list {
 		for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
-			sc := Scenario{Seed: s, Mode: mode, Nodes: 2 + int(s%2), Rounds: 4, Trx: 200 * time.Millisecond, Faults: true}
+			sc := Scenario{Seed: s, Mode: mode, Nodes: 2 + int(s%2), Rounds: 4, Trx: 200 * time.Millisecond, Faults: true, Evil: s%3 == 0}
 			t.Run(mode.String(), func(t *testing.T) {
 				t.Logf("seed %d", s)
 				check(t, sc, Run(sc))
 			})
+		}
+	}
+}
+
+// TestHostilePeer: damaged twins and votes from one address cost at most a few links, no slot, and
+// keep nobody from following the chain.
+func TestHostilePeer(t *testing.T) {
+	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
+		for s := range uint64(4) {
+			sc := Scenario{Seed: 100 + s, Mode: mode, Nodes: 3, Rounds: 3, Trx: 300 * time.Millisecond, Evil: true}
+			o := Run(sc)
+			check(t, sc, o)
+			if o.EvilSent == 0 {
+				t.Errorf("seed %d: the hostile peer got nothing out", sc.Seed)
+			}
+			if o.LinksLost > 20 {
+				t.Errorf("seed %d, %s: our nodes lost %d links over %d damaged messages", sc.Seed, mode, o.LinksLost, o.EvilSent)
+			}
+			for _, n := range o.Ours {
+				if !o.Network[0].OnChain(n.Root().ID) || n.Head().Num+4 < o.Network[0].Head().Num {
+					t.Errorf("seed %d, %s: node %s is at %v, the network at %v", sc.Seed, mode, n.Name(), n.Head(), o.Network[0].Head())
+				}
+			}
+			t.Logf("seed %d, %s: %d damaged messages, %d links lost, blamed %d", sc.Seed, mode, o.EvilSent, o.LinksLost, o.Relay.Core().Snapshot(o.Relay.now).Stats.Blamed)
 		}
 	}
 }

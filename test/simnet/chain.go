@@ -68,6 +68,9 @@ type Chain struct {
 	verified map[[32]byte]bool // digests of (signing digest, signature, key): saves recoveries
 }
 
+// maxFinalizers in a policy: a certificate keeps its voters in one word.
+const maxFinalizers = 64
+
 // NewChain panics on names that are not EOSIO names: chains are written by
 // hand, in tests.
 func NewChain(cfg ChainConfig) *Chain {
@@ -101,6 +104,9 @@ func (c *Chain) setPolicy() {
 		for _, p := range c.cfg.Producers {
 			policy = append(policy, Finalizer{Description: p})
 		}
+	}
+	if len(policy) > maxFinalizers {
+		panic(fmt.Sprintf("simnet: %d finalizers, at most %d", len(policy), maxFinalizers))
 	}
 	c.cfg.Finalizers = policy
 	total := uint64(0)

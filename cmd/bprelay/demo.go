@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bprelay/cmd/bprelay/demo"
+)
+
+func newDemoCommand() *cobra.Command {
+	var o demo.Options
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a simulated network, our nodes and a real relay in one process, and kill nodes",
+		Long: "Starts three simulated producers, our producer on several simulated nodes behind a real relay,\n" +
+			"and an observer, over loopback TCP; transactions flow, nodes are killed and come back. Shows each\n" +
+			"slot, and ends with a summary counted from the raw bytes the observer received. Interrupting it\n" +
+			"ends it early, with the summary.",
+		Example: "  bprelay demo\n  bprelay demo --duration 40s --kill leader --seed 1 --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.View = c.OutOrStdout()
+			if asJSON {
+				o.View = c.ErrOrStderr()
+			}
+			o.Terminal = isTerminal(o.View)
+			summary, err := demo.Run(c.Context(), o)
+			if errors.Is(err, demo.ErrOptions) {
+				return misused(err)
+			}
+			if err != nil {
+				return failed(err)
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				err = e.Encode(summary)
+			} else {
+				err = summary.WriteText(c.OutOrStdout())
+			}
+			if err != nil {
+				return failed(err)
+			}
+			if !summary.OK {
+				return &exitError{code: exitDemo}
+			}
+			return nil
+		},
+	}
+	c.Flags().DurationVar(&o.Duration, "duration", time.Minute, "how long it runs; our first round begins after 4 to 10 s, the next ones 24 s apart")
+	c.Flags().IntVar(&o.Nodes, "nodes", 3, "number of our nodes")
+	c.Flags().StringVar(&o.Takeover, "takeover", "race", "how one node takes over from another: race")
+	c.Flags().StringVar((*string)(&o.Kill), "kill", string(demo.KillLeader), "which of our nodes is killed now and then: none, leader, random")
+	c.Flags().StringVar(&o.Chain, "chain", "savanna", "consensus of the chain: savanna, legacy")
+	c.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of keys, kills and transactions; 0: draw one, and show it")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the summary as one JSON object, and the view to stderr")
+	return c
+}
+
+// isTerminal tells whether control sequences can be written to w. Another character device than a
+// terminal does not mind them.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,52 @@
+package demo
+
+import (
+	"slices"
+	"time"
+
+	"bprelay/relay/core"
+)
+
+// latencies collects what the relay added to each own block: from the read that completed the block
+// to the moment its bytes are handed to the first network session's socket. The relay keeps a
+// histogram with an exact sum and count; the difference between two looks at it is one block's exact
+// time when one block went out in between, which is the rule at one block in half a second. When
+// several did, each counts with their mean.
+type latencies struct {
+	last core.Histogram
+	ns   []int64
+}
+
+// look takes the histogram as it is now and returns the latest time, 0 if nothing went out.
+func (l *latencies) look(h core.Histogram) time.Duration {
+	n := int64(h.Count - l.last.Count)
+	if n <= 0 {
+		return 0
+	}
+	each := (h.SumNs - l.last.SumNs) / n
+	for range n {
+		l.ns = append(l.ns, each)
+	}
+	l.last = h
+	return time.Duration(each)
+}
+
+// Latency is in microseconds, over all own blocks that went out.
+type Latency struct {
+	P50    float64 `json:"p50"`
+	P99    float64 `json:"p99"`
+	Max    float64 `json:"max"`
+	Blocks int     `json:"blocks"`
+}
+
+func (l *latencies) summary() Latency {
+	if len(l.ns) == 0 {
+		return Latency{}
+	}
+	sorted := slices.Sorted(slices.Values(l.ns))
+	// Nearest rank: the smallest value that q percent of all are not above.
+	rank := func(q int) float64 {
+		return float64(sorted[(len(sorted)*q+99)/100-1]/100) / 10
+	}
+	return Latency{P50: rank(50), P99: rank(99), Max: rank(100), Blocks: len(sorted)}
+}

@@ -1,0 +1,148 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"bprelay/relay/core"
+	"bprelay/test/checker"
+)
+
+// Summary is what a run came to. Slots are our producer's, counted from its first round to the last
+// slot that had passed when the run ended.
+type Summary struct {
+	OK     bool     `json:"ok"`
+	Broken []string `json:"broken"` // why not OK
+
+	Seed     uint64  `json:"seed"`
+	Duration float64 `json:"duration_s"`
+	Chain    string  `json:"chain"`
+	Takeover string  `json:"takeover"`
+	Nodes    int     `json:"nodes"`
+	Kill     Kill    `json:"kill"`
+
+	// From the bytes the observer received.
+	SlotsDue         int `json:"slots_due"`
+	SlotsPublic      int `json:"slots_public"`
+	SlotsDouble      int `json:"slots_double"`        // more than one distinct block on the network side
+	SlotsLostInRound int `json:"slots_lost_in_round"` // in the round of a kill
+	SlotsLostOutside int `json:"slots_lost_outside"`
+	SlotsOrphaned    int `json:"slots_orphaned"` // public, but not on the chain of the newest block
+	OthersDue        int `json:"others_due"`     // the same of the other producers
+	OthersLost       int `json:"others_lost"`
+	OthersDouble     int `json:"others_double"`
+	VotesReceived    int `json:"votes_received"`
+
+	// From the relay.
+	Withheld         int            `json:"withheld"` // blocks of our nodes that stayed inside
+	WithheldByReason map[string]int `json:"withheld_by_reason"`
+	Identical        int            `json:"identical"` // the same block from another node: one copy went out
+	Won              map[string]int `json:"won"`       // blocks that went out, by node
+	AddedLatency     Latency        `json:"added_latency_us"`
+	Alarms           map[string]int `json:"alarms"`
+	Blamed           int            `json:"blamed"`
+
+	Kills         int     `json:"kills"`
+	KillsInRound  int     `json:"kills_in_round"`
+	Restarts      int     `json:"restarts"`
+	CaughtUp      int     `json:"caught_up"`
+	SlowestReturn float64 `json:"slowest_catch_up_ms"` // from the start of the process to the public head
+	Transactions  int     `json:"transactions"`
+
+	Violations []checker.Violation `json:"violations"`
+}
+
+// judge fills in what the checker found, and says what is broken.
+func (s *Summary) judge(r checker.Report, othersDue int) {
+	s.SlotsDue, s.SlotsPublic, s.SlotsDouble = r.SlotsDue, r.SlotsPublic, r.SlotsDouble
+	s.SlotsLostInRound, s.SlotsLostOutside, s.SlotsOrphaned = r.SlotsLostInRound, r.SlotsLostOutside, r.SlotsOrphaned
+	s.OthersDue, s.OthersLost, s.OthersDouble, s.VotesReceived = othersDue, r.OthersLost, r.OthersDouble, r.Votes
+	s.Violations = []checker.Violation{}
+	for _, v := range r.Violations {
+		// What nodeos sends on its own streams is its own affair, but for our blocks in it.
+		if v.Rule == checker.RuleOneBlockPerSlot || strings.HasPrefix(v.Stream, relayStream) {
+			s.Violations = append(s.Violations, v)
+		}
+	}
+	s.Broken = []string{}
+	if s.SlotsDouble > 0 {
+		s.broken("%d slots with two blocks", s.SlotsDouble)
+	}
+	if s.SlotsLostOutside > 0 {
+		s.broken("%d slots lost outside a round with a kill", s.SlotsLostOutside)
+	}
+	if len(s.Violations) > 0 {
+		s.broken("%d violations, the first: %v", len(s.Violations), s.Violations[0])
+	}
+}
+
+func (s *Summary) broken(format string, args ...any) {
+	s.Broken = append(s.Broken, fmt.Sprintf(format, args...))
+}
+
+// count takes over what the relay counted.
+func (s *Summary) count(st *core.Stats) {
+	s.WithheldByReason, s.Alarms = map[string]int{}, map[string]int{}
+	for r, n := range st.OwnWithheld {
+		switch why := core.Reason(r); {
+		case n == 0:
+		case why == core.ReasonSameID:
+			s.Identical = int(n)
+		default:
+			s.WithheldByReason[why.String()] = int(n)
+			s.Withheld += int(n)
+		}
+	}
+	for r, n := range st.Alarms {
+		if n > 0 {
+			s.Alarms[core.Reason(r).String()] = int(n)
+		}
+	}
+	s.Blamed = int(st.Blamed)
+}
+
+// WriteText writes the summary for people.
+func (s *Summary) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	put := func(what, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
+	fmt.Fprintln(t)
+	put("run", "%.1f s, %s, %d nodes, takeover %s, kill %s, seed %d", s.Duration, s.Chain, s.Nodes, s.Takeover, s.Kill, s.Seed)
+	put("our slots", "%d due, %d public, %d with two blocks, %d lost in the round of a kill, %d lost outside",
+		s.SlotsDue, s.SlotsPublic, s.SlotsDouble, s.SlotsLostInRound, s.SlotsLostOutside)
+	put("others' slots", "%d due, %d lost, %d with two blocks", s.OthersDue, s.OthersLost, s.OthersDouble)
+	put("kept inside", "%d blocks%s; %d identical ones", s.Withheld, counts(s.WithheldByReason), s.Identical)
+	put("went out", "%d blocks%s", s.AddedLatency.Blocks, counts(s.Won))
+	put("added by the relay", "p50 %.0f µs, p99 %.0f µs", s.AddedLatency.P50, s.AddedLatency.P99)
+	put("kills", "%d, of which %d in our round; %d restarts, %d caught up, the slowest in %.0f ms",
+		s.Kills, s.KillsInRound, s.Restarts, s.CaughtUp, s.SlowestReturn)
+	if len(s.Alarms) > 0 || s.Blamed > 0 {
+		put("alarms", "%d peers blamed%s", s.Blamed, counts(s.Alarms))
+	}
+	verdict := "every promise kept"
+	if !s.OK {
+		verdict = "BROKEN: " + strings.Join(s.Broken, "; ")
+	} else if s.SlotsDue == 0 {
+		verdict = "nothing to judge: none of our slots came in this time"
+	}
+	put("verdict", "%s", verdict)
+	return t.Flush()
+}
+
+// counts is " (a 1, b 2)", or nothing.
+func counts(m map[string]int) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
+	}
+	if parts == nil {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Round(100*time.Microsecond)) / 1e6 }

@@ -1,0 +1,132 @@
+package simnet
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// runFaults runs a chain under kills, restarts, pauses, cuts, resets and clock
+// offsets drawn from a seed, then lets it come to rest. It returns a digest of
+// everything that was decided.
+func runFaults(t *testing.T, mode Mode, seed uint64) (digest [32]byte, r *rig) {
+	t.Helper()
+	r = newRig(t, mode, seed)
+	r.w.cfg.Chop, r.w.cfg.Jitter = true, 2*time.Millisecond
+	r.network(producers...)
+	r.start(Config{Name: "obs", Peers: []string{"beta", "gamma"}, VoteThreads: 2, ConnectionCleanupPeriod: 2 * time.Second})
+	for name, cfg := range r.cfgs {
+		cfg.ConnectionCleanupPeriod = 2 * time.Second
+		r.cfgs[name] = cfg
+	}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	names := []string{"alpha", "beta", "gamma", "delta", "obs"}
+	r.load("obs", 300*time.Millisecond, time.Hour)
+	for range 12 {
+		r.w.Run(time.Duration(1+rng.IntN(8000)) * time.Millisecond)
+		i := rng.IntN(len(names))
+		a, b := names[i], names[(i+1+rng.IntN(len(names)-1))%len(names)]
+		switch rng.IntN(5) {
+		case 0:
+			s := r.kill(a)
+			r.w.Run(time.Duration(rng.IntN(4000)) * time.Millisecond)
+			r.restart(a, s)
+		case 1:
+			r.w.Pause(a + ":9876")
+			r.w.Run(time.Duration(rng.IntN(4000)) * time.Millisecond)
+			r.w.Resume(a + ":9876")
+		case 2:
+			r.w.Cut(a+":9876", b+":9876")
+			r.w.Run(time.Duration(rng.IntN(4000)) * time.Millisecond)
+			r.w.Heal(a+":9876", b+":9876")
+		case 3:
+			r.w.Reset(a+":9876", b+":9876")
+		case 4:
+			r.w.SetClock(a+":9876", time.Duration(rng.IntN(400)-200)*time.Millisecond)
+		}
+	}
+	r.w.Run(2 * time.Minute)
+	h := sha256.New()
+	for _, name := range names {
+		for _, e := range r.log[name] {
+			fmt.Fprintln(h, name, e.at.Mono, e.Event)
+		}
+	}
+	h.Sum(digest[:0])
+	return digest, r
+}
+
+// TestWorldFaults: after any faults all nodes agree again and finality moves.
+func TestWorldFaults(t *testing.T) {
+	for _, mode := range modes {
+		for seed := range uint64(6) {
+			t.Run(fmt.Sprintf("%s seed %d", mode, seed), func(t *testing.T) {
+				_, r := runFaults(t, mode, seed)
+				root := r.nodes["obs"].Root()
+				for name, n := range r.nodes {
+					if !n.OnChain(root.ID) || int64(r.slotNow())-int64(n.Head().Slot) > 2 {
+						t.Errorf("%s: head %d of slot %d, now %d; has obs' root: %t", name, n.Head().Num, n.Head().Slot, r.slotNow(), n.OnChain(root.ID))
+					}
+				}
+				if lag := r.slotNow() - root.Slot; lag > 60 {
+					t.Errorf("root is %d slots old", lag)
+				}
+				if _, missed := r.onChain("obs", r.slotNow()-49, 48); len(missed) != 0 {
+					t.Errorf("slots missed at rest: %v", missed)
+				}
+			})
+		}
+	}
+}
+
+// TestWorldRepeats: the same seed gives the same run.
+func TestWorldRepeats(t *testing.T) {
+	first, _ := runFaults(t, Savanna, 42)
+	second, _ := runFaults(t, Savanna, 42)
+	if first != second {
+		t.Error("two runs of one seed differ")
+	}
+}
+
+// TestNoise: whatever bytes come in, a node goes on.
+func TestNoise(t *testing.T) {
+	r := newRig(t, Savanna, 9)
+	r.network(producers...)
+	rng := rand.New(rand.NewPCG(9, 9))
+	r.w.Run(30 * time.Second)
+	source := r.script("noise")
+	r.w.Add(source.addr, source)
+	var good []p2pwire.Frame
+	for num := uint32(2); num < 40; num++ {
+		good = append(good, r.nodes["beta"].frameForNum(num))
+	}
+	good = append(good, r.chain.VoteFrame("bpalpha", r.nodes["beta"].Head().ID, true))
+	trx, _ := r.chain.Transaction(1, uint32(r.w.Now().Wall/1e9)+60)
+	good = append(good, trx)
+	for range 400 {
+		source.host.Dial("beta:9876")
+		r.w.Run(5 * time.Millisecond)
+		c := source.all[len(source.all)-1]
+		f := slices.Clone(good[rng.IntN(len(good))])
+		for range 1 + rng.IntN(4) {
+			f[rng.IntN(len(f))] ^= byte(1 << rng.IntN(8))
+		}
+		if rng.IntN(3) == 0 {
+			f[4] = byte(rng.IntN(15))
+		}
+		c.send(f)
+		r.w.Run(20 * time.Millisecond)
+		if c.open {
+			c.close()
+		}
+	}
+	r.w.Run(2 * time.Second)
+	if _, missed := r.onChain("gamma", r.slotNow()-20, 20); len(missed) > 1 {
+		t.Errorf("missed %v", missed)
+	}
+}
