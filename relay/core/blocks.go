@@ -43,7 +43,8 @@ type block struct {
 	has      lanes // sessions that have it
 	sent     lanes // own: nodes that made it
 	arrived  time.Duration
-	until    int64 // held: Wall at which it is judged again at the latest
+	left     time.Duration // claimed: when it was queued for the network
+	until    int64         // held: Wall at which it is judged again at the latest
 }
 
 // orphan: a public block whose parent is not known yet.

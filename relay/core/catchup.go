@@ -12,6 +12,7 @@ import (
 type catchUp struct {
 	far      bool
 	tip      p2pwire.ID // last block handed over
+	goal     p2pwire.ID // last block wanted; zero for the public head
 	server   SessionID
 	progress time.Duration
 	asked    bool
@@ -166,6 +167,19 @@ func (c *Core) resend(s *session, head *block) {
 	if head.stub() && !c.extends(tip, head) {
 		return // its chain is unknown here: it will name a block we know when it has caught up
 	}
+	// What left less than a round trip ago may have crossed the handshake.
+	old := tip
+	for old != nil && old.claimed && c.since(old.left) <= s.rtt+crossing {
+		old = c.blocks.get(old.prev)
+	}
+	if old == nil || c.extends(head, old) {
+		return
+	}
+	if again := [2]p2pwire.ID{head.id, tip.id}; again != s.resent || c.since(s.lastPush) >= resendGap {
+		s.resent = again
+	} else {
+		return
+	}
 	s.lastPush = c.now.Mono
 	for x := tip; x != nil && x != head && x.num > s.rootNum; x = c.blocks.get(x.prev) {
 		x.has.clear(s.lane)
@@ -174,10 +188,16 @@ func (c *Core) resend(s *session, head *block) {
 	for base != nil && !c.extends(head, base) {
 		base = c.blocks.get(base.prev)
 	}
-	if base != nil && c.lacksOwn(tip, base) {
-		c.startPush(s, base.id)
+	if base != nil && base.num >= s.rootNum && c.lacksOwn(tip, base) {
+		c.startPush(s, base.id, tip.id)
 	}
 }
+
+// resendGap is the least time between two resends of the same blocks to a peer at the same head.
+const resendGap = 2 * time.Second
+
+// crossing is added to the measured round trip, which is that of an idle moment.
+const crossing = 10 * time.Millisecond
 
 // lacksOwn tells whether a claimed block lies above base.
 func (c *Core) lacksOwn(tip, base *block) bool {
@@ -215,11 +235,11 @@ func (c *Core) startSync(s *session) {
 }
 
 // startPush begins to bring up a session from the ring.
-func (c *Core) startPush(s *session, tip p2pwire.ID) {
+func (c *Core) startPush(s *session, tip, goal p2pwire.ID) {
 	if s.closing {
 		return
 	}
-	s.sync = &catchUp{tip: tip, progress: c.now.Mono}
+	s.sync = &catchUp{tip: tip, goal: goal, progress: c.now.Mono}
 	c.continueSync(s)
 }
 
@@ -235,6 +255,9 @@ func (c *Core) continueSync(s *session) {
 	}
 	var path []*block
 	x := c.head
+	if !y.goal.IsZero() {
+		x = c.blocks.get(y.goal)
+	}
 	for x != nil && x.id != y.tip && x.frame != nil && x.num > y.tip.Num() {
 		path = append(path, x)
 		x = c.blocks.get(x.prev)
@@ -302,7 +325,7 @@ func (c *Core) request(s *session, r *p2pwire.Request) {
 		c.deliver(s, c.head, false)
 		return
 	}
-	c.startPush(s, base)
+	c.startPush(s, base, p2pwire.ID{})
 }
 
 // syncRequest serves a range from the ring, as far as it goes.
@@ -313,7 +336,7 @@ func (c *Core) syncRequest(s *session, r p2pwire.SyncRequest) {
 	s.lastPush = c.now.Mono
 	for x := c.head; x != nil && x.frame != nil && x.num >= r.Start; x = c.blocks.get(x.prev) {
 		if x.num == r.Start {
-			c.startPush(s, x.prev)
+			c.startPush(s, x.prev, p2pwire.ID{})
 			return
 		}
 	}
@@ -377,7 +400,7 @@ func (c *Core) joinRing(v *session) bool {
 	}
 	c.markChain(v, b)
 	if verified {
-		c.startPush(v, b.id)
+		c.startPush(v, b.id, p2pwire.ID{})
 	} else {
 		v.sync = nil
 		c.retry()

@@ -232,7 +232,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 		x = p
 	}
 	if len(path) > 1 && bytes > syncLowWater {
-		c.startPush(s, path[len(path)-1].prev)
+		c.startPush(s, path[len(path)-1].prev, p2pwire.ID{})
 		return false
 	}
 	for i := len(path) - 1; i >= 0; i-- {

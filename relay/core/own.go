@@ -198,7 +198,7 @@ func (c *Core) judgeParent(e, p *block) (action, Reason) {
 		return actForward, ReasonClaimed
 	case p == nil || !p.public:
 		return c.orGiveUp(e, ReasonUnknownParent)
-	case p.num < c.lib():
+	case p.num < c.lib() || c.outvoted(p, c.head):
 		return actWithhold, ReasonBelowLIB
 	case c.now.Wall < e.slot.Time():
 		return actHold, ReasonOlderParent
@@ -236,6 +236,19 @@ func (c *Core) lib() uint32 {
 		n = max(n, s.rootNum)
 	}
 	return n
+}
+
+// outvoted tells whether b, on another branch than a, claims a quorum certificate for a block that a
+// does not build on: finalizers went that way, and what builds on a can not win any more.
+func (c *Core) outvoted(a, b *block) bool {
+	if !b.savanna {
+		return false
+	}
+	fork := b
+	for fork != nil && !c.extends(a, fork) {
+		fork = c.blocks.get(fork.prev)
+	}
+	return fork != nil && b.qcNum > fork.num
 }
 
 // fenceSlot is the last slot the start fence closes.
@@ -334,6 +347,7 @@ func (c *Core) forward(e *block, s *session) {
 		return
 	}
 	e.claimed, e.public, e.why, e.frame.own = true, true, ReasonClaimed, true
+	e.left = c.now.Mono
 	c.lineage.tip, c.lineage.dead = e, false
 	c.stats.OwnForwarded++
 	for i := 0; i < len(c.network); i++ {
@@ -462,15 +476,7 @@ func (c *Core) checkLineage(b *block) {
 	if t == nil || c.lineage.dead || b.stub() || b.slot.Round() > t.slot.Round()+1 || c.extends(b, t) || c.extends(t, b) {
 		return
 	}
-	dead := !b.savanna && b.num > t.num
-	if b.savanna && b.qcNum > t.qcNum {
-		a := b
-		for a != nil && !c.extends(t, a) {
-			a = c.blocks.get(a.prev)
-		}
-		dead = a != nil && b.qcNum > a.num
-	}
-	if !dead {
+	if b.savanna && !(b.qcNum > t.qcNum && c.outvoted(t, b)) || !b.savanna && b.num <= t.num {
 		return
 	}
 	c.lineage.dead, c.lineage.recheck = true, true

@@ -38,6 +38,7 @@ type session struct {
 
 	opened   time.Duration
 	lastRecv time.Duration
+	resent   [2]p2pwire.ID // network: head it named and tip it was last resent up to
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
 	rtt      time.Duration

@@ -209,10 +209,11 @@ func TestCloseWhileDialling(t *testing.T) {
 // fullListener is an address where connecting hangs: its backlog is used up.
 func fullListener(t *testing.T) string {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	unix.CloseOnExec(fd)
 	f := os.NewFile(uintptr(fd), "full")
 	t.Cleanup(func() { _ = f.Close() })
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {

@@ -83,8 +83,8 @@ func runMode(t *testing.T, binDir, relay, mode string, savanna bool) (results []
 	for _, sc := range scenarios() {
 		r := &result{mode: mode, scenario: sc.name, first: next, last: next + cycle*p2pwire.Slot(sc.cycles) - 1}
 		next = r.last + 1
-		results = append(results, r)
 		t.Run(strings.ReplaceAll(sc.name, " ", "_"), func(t *testing.T) {
+			results = append(results, r)
 			s := &stage{result: r, round: r.first}
 			if err := sc.run(ctx, n, s); err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 )
 
 // Ports are taken from below the range the kernel gives to outgoing connections (32768 and up on
@@ -38,10 +39,12 @@ func (p *ports) take() (int, error) {
 func free(port int) bool {
 	for _, host := range []string{hostOthers, hostA} {
 		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
-		if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
 			return false
 		}
-		_ = l.Close()
+		if err == nil {
+			_ = l.Close()
+		}
 	}
 	return true
 }

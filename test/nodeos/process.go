@@ -12,7 +12,7 @@ import (
 )
 
 // process is a child process that is started, killed and started again; its output is appended to
-// one file. The kernel kills it when the test's process dies.
+// one file. On Linux the kernel kills it when the test's process dies.
 type process struct {
 	name    string
 	logPath string
@@ -43,7 +43,7 @@ func (p *process) start(path string, args ...string) error {
 	defer log.Close() // the child has its own
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = childOfTest()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}

@@ -44,12 +44,12 @@ var errNoLead = errors.New("the relay names no node whose blocks go out")
 func scenarios() []scenario {
 	return []scenario{
 		{"steady", 2, steady},
-		{"kill lead in round", 1, killLeadInRound},
-		{"restart far behind", 2, restartFar},
-		{"kill lead outside", 1, killLeadOutside},
-		{"restart close behind", 1, restartNear},
+		{"kill -9 lead in round", 1, killLeadInRound},
+		{"restart it far behind", 2, restartFar},
+		{"kill -9 lead outside", 1, killLeadOutside},
+		{"restart it close behind", 1, restartNear},
 		{"restart relay outside", 2, restartRelayOutside},
-		{"restart relay in round", 2, restartRelayInRound},
+		{"kill -9 relay in round", 2, restartRelayInRound},
 	}
 }
 
@@ -189,7 +189,7 @@ func (n *network) restart(ctx context.Context, s *stage, offset p2pwire.Slot, at
 }
 
 func restartRelayOutside(ctx context.Context, n *network, s *stage) error {
-	if err := n.restartRelay(ctx, s, outsideRound); err != nil {
+	if err := n.restartRelay(ctx, s, outsideRound, n.relay.stop); err != nil {
 		return err
 	}
 	if err := s.at(ctx, cycle+joined, 0); err != nil {
@@ -200,7 +200,7 @@ func restartRelayOutside(ctx context.Context, n *network, s *stage) error {
 
 func restartRelayInRound(ctx context.Context, n *network, s *stage) error {
 	s.failedAt = s.round + inRound
-	if err := n.restartRelay(ctx, s, inRound); err != nil {
+	if err := n.restartRelay(ctx, s, inRound, n.relay.kill); err != nil {
 		return err
 	}
 	if err := s.at(ctx, joined, 0); err != nil {
@@ -215,13 +215,13 @@ func restartRelayInRound(ctx context.Context, n *network, s *stage) error {
 	return n.all(ctx, s)
 }
 
-// restartRelay kills the relay and starts it again at once.
-func (n *network) restartRelay(ctx context.Context, s *stage, offset p2pwire.Slot) error {
+// restartRelay ends the relay and starts it again at once.
+func (n *network) restartRelay(ctx context.Context, s *stage, offset p2pwire.Slot, end func()) error {
 	if err := s.at(ctx, offset, -100*time.Millisecond); err != nil {
 		return err
 	}
 	begun := time.Now()
-	n.relay.kill()
+	end()
 	if err := n.relay.run(ctx); err != nil {
 		return err
 	}

@@ -220,7 +220,7 @@ func TestCaptureProducerLive(t *testing.T) {
 			tp := r.tap("A", "beta")
 			r.start(Config{Name: "A", Peers: []string{"beta"}, Producers: []string{"bpalpha"}, Finalizers: []string{"bpalpha"}})
 			r.load("A", time.Second, time.Hour)
-			r.w.Run(90 * time.Second)
+			r.w.Run(70 * time.Second)
 			simulated := (*tp)[0].dialogue(t)
 			const start = 3 // then it depends on the root, and the recorded chain began with one producer
 			compare(t, "A to beta", recorded.lines(t, recorded.up)[:start], simulated.lines(t, simulated.up)[:start])

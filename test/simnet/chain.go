@@ -204,18 +204,14 @@ func (c *Chain) signingDigest(headerBytes []byte, id, previous p2pwire.ID) p2pwi
 	return sha256.Sum256(append(mixed[:], c.id[:]...))
 }
 
-// signedBy reports whether sig (66 bytes) over digest recovers to producer's key.
+// signedBy reports whether sig (66 bytes) over digest recovers to producer's
+// key. What the chain's own nodes signed needs no recovery.
 func (c *Chain) signedBy(producer p2pwire.Name, digest p2pwire.ID, sig []byte) bool {
 	key, ok := c.public[producer]
 	if !ok {
 		return false
 	}
-	h := sha256.New()
-	h.Write(digest[:])
-	h.Write(sig)
-	h.Write(key[:])
-	var memo [32]byte
-	h.Sum(memo[:0])
+	memo := signatureMemo(digest, sig, key)
 	c.mu.Lock()
 	good, known := c.verified[memo]
 	c.mu.Unlock()
@@ -224,13 +220,33 @@ func (c *Chain) signedBy(producer p2pwire.Name, digest p2pwire.ID, sig []byte) b
 	}
 	got, err := p2pwire.RecoverK1(digest, sig)
 	good = err == nil && got == key
+	c.remember(memo, good)
+	return good
+}
+
+// signedHere notes the signature of a block just made with producer's key.
+func (c *Chain) signedHere(body []byte, producer p2pwire.Name) {
+	if b, err := p2pwire.ParseBlock(body); err == nil {
+		digest := c.signingDigest(b.Header(), b.ID, b.Previous)
+		c.remember(signatureMemo(digest, b.Signature(), c.public[producer]), true)
+	}
+}
+
+func signatureMemo(digest p2pwire.ID, sig []byte, key p2pwire.K1Key) [32]byte {
+	buf := make([]byte, 0, 32+66+33)
+	buf = append(buf, digest[:]...)
+	buf = append(buf, sig...)
+	return sha256.Sum256(append(buf, key[:]...))
+}
+
+func (c *Chain) remember(memo [32]byte, good bool) {
+	const most = 1 << 14
 	c.mu.Lock()
-	if len(c.verified) > 1<<14 {
+	defer c.mu.Unlock()
+	if len(c.verified) >= most {
 		clear(c.verified)
 	}
 	c.verified[memo] = good
-	c.mu.Unlock()
-	return good
 }
 
 // trxSignature is the one signature a simulated transaction is valid with.

@@ -19,6 +19,9 @@ func f2Rig(t *testing.T, mode Mode, flat bool) (*rig, *gate) {
 	return r, g
 }
 
+// warmUp is a round of every producer.
+const warmUp = 25 * time.Second
+
 var modes = []Mode{Legacy, Savanna}
 
 // TestF2Identical: with nothing to differ about, both make the same block ids in
@@ -35,7 +38,7 @@ func TestF2Identical(t *testing.T) {
 				if loaded {
 					r.load("obs", 250*time.Millisecond, time.Hour)
 				}
-				r.w.Run(60 * time.Second)
+				r.w.Run(warmUp)
 				round := r.round("bpalpha")
 				r.toSlot(round+13, 0)
 				for i := range p2pwire.Slot(12) {
@@ -44,7 +47,7 @@ func TestF2Identical(t *testing.T) {
 						t.Errorf("slot+%d: A made %d blocks, B %d, or they differ", i, len(a), len(b))
 					}
 				}
-				if n := len(r.events("B", EventSwitched, 60*time.Second)); n != 0 {
+				if n := len(r.events("B", EventSwitched, warmUp)); n != 0 {
 					t.Errorf("B switched forks %d times", n)
 				}
 			})
@@ -60,7 +63,7 @@ func TestF2Diverged(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			r, _ := f2Rig(t, mode, false)
 			r.load("obs", 250*time.Millisecond, time.Hour)
-			r.w.Run(60 * time.Second)
+			r.w.Run(warmUp)
 			round := r.round("bpalpha")
 			r.toSlot(round+11, -452*time.Millisecond)
 			b := r.nodes["B"]
@@ -129,7 +132,7 @@ func TestF2Hidden(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			r, g := f2Rig(t, mode, false)
 			r.load("obs", 250*time.Millisecond, time.Hour)
-			r.w.Run(60 * time.Second)
+			r.w.Run(warmUp)
 			round := r.round("bpalpha")
 			r.toSlot(round-1, -100*time.Millisecond)
 			g.hide = true

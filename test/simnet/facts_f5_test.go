@@ -32,7 +32,7 @@ func f5Rig(t *testing.T, dialled bool) (*rig, *attacker) {
 	r := newRig(t, Savanna, 5)
 	r.network(producers...)
 	r.load("gamma", 200*time.Millisecond, time.Hour)
-	r.w.Run(50 * time.Second)
+	r.w.Run(12 * time.Second)
 	r.w.SetLatency("V:9876", "beta:9876", 20*time.Millisecond)
 	a := &attacker{script: r.script("attacker"), r: r}
 	a.dials = []string{"beta:9876"}
@@ -313,7 +313,7 @@ func TestF5Silence(t *testing.T) {
 		t.Run(fmt.Sprintf("V dials %t, peer says a handshake %t", tt.dialled, tt.speaks), func(t *testing.T) {
 			r := newRig(t, Savanna, 5)
 			r.network(producers...)
-			r.w.Run(50 * time.Second)
+			r.w.Run(12 * time.Second)
 			s := r.script("silent")
 			speak := func(c *scriptConn) {
 				if tt.speaks && len(s.all) == 1 {

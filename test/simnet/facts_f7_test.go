@@ -86,7 +86,7 @@ func (f f7) run(t *testing.T) {
 	if f.trxAfter == 0 {
 		r.load("obs", 250*time.Millisecond, time.Hour)
 	}
-	r.w.Run(60 * time.Second)
+	r.w.Run(warmUp)
 
 	full := r.round("bpalpha")
 	round := r.chain.NextRound("bpalpha", full)
@@ -183,7 +183,7 @@ func TestF8Withheld(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			r, g := f2Rig(t, mode, false)
 			r.load("obs", 250*time.Millisecond, time.Hour)
-			r.w.Run(60 * time.Second)
+			r.w.Run(warmUp)
 			round := r.round("bpalpha")
 			r.toSlot(round+3, 300*time.Millisecond)
 			r.kill("A")
@@ -196,6 +196,41 @@ func TestF8Withheld(t *testing.T) {
 			r.toSlot(next+13, 0)
 			if have, _ := r.onChain("obs", next, 12); len(have) != 12 {
 				t.Errorf("%d slots in the next round", len(have))
+			}
+		})
+	}
+}
+
+// TestF8LetOut: the same, but from A's death on B's blocks go out. Legacy: the
+// network reorganises to B's longer branch and nothing is lost but A's blocks.
+// Savanna: A's blocks hold certificates, B's branch cannot win; only its second
+// block for slot+11, on A's last, is taken.
+func TestF8LetOut(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			r, g := f2Rig(t, mode, false)
+			r.load("obs", 250*time.Millisecond, time.Hour)
+			r.w.Run(warmUp)
+			round := r.round("bpalpha")
+			r.toSlot(round+3, 300*time.Millisecond)
+			r.kill("A")
+			g.open = true
+			r.toSlot(round+14, 0)
+			_, missed := r.onChain("beta", round, 12)
+			orphaned := 0
+			for i := range p2pwire.Slot(4) {
+				if !r.nodes["beta"].OnChain(r.produced("A", round+i)[0].ID) {
+					orphaned++
+				}
+			}
+			if mode == Legacy {
+				if len(missed) != 0 || orphaned == 0 {
+					t.Errorf("missed %v, %d of A's blocks orphaned", missed, orphaned)
+				}
+				return
+			}
+			if len(missed) != 7 || missed[0] != 4 || missed[6] != 10 || orphaned != 0 {
+				t.Errorf("missed %v, %d of A's blocks orphaned", missed, orphaned)
 			}
 		})
 	}

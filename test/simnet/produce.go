@@ -204,6 +204,7 @@ func (n *Node) produceBlock(now Instant) {
 		b.trx = append(b.trx, includedTrx{id: t.id, body: t.body})
 	}
 	body, id := builder.AppendBlock(nil)
+	n.chain.signedHere(body, producer)
 	b.id, b.frame = id, p2pwire.AppendRawFrame(nil, p2pwire.TypeSignedBlock, body)
 	if err := n.chain.link(b, parent, builder.Confirmed, qc); err != nil {
 		n.emit(now, Event{Kind: EventNotProducing, Slot: slot, Reason: err.Error()})

@@ -24,7 +24,7 @@ func TestHandshakeRules(t *testing.T) {
 		{"wrong chain in a later generation passes", func(_ *rig, h *p2pwire.Handshake) { h.Generation, h.ChainID[0] = 2, 1 }, p2pwire.GoAwayNoReason},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := f6Rig(t, Legacy)
+			r := f6Rig(t, Savanna)
 			s := r.script("peer")
 			s.dials = []string{"beta:9876"}
 			s.onConn = func(c *scriptConn) {

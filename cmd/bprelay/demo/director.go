@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		return nil, err
 	}
 	defer d.net.close(ctx)
-	d.run(ctx, time.Duration(p.end-began.UnixNano()))
+	d.run(ctx, time.Duration(p.end-time.Now().UnixNano()))
 	last := p2pwire.SlotAt(time.Now().UnixNano())
 	d.plan.kills, d.outages = nil, nil
 	d.run(context.WithoutCancel(ctx), drain)
@@ -222,7 +222,7 @@ func (d *director) welcome(now int64) {
 		}
 		took := time.Duration(now - c.since)
 		d.summary.CaughtUp++
-		d.summary.SlowestReturn = max(d.summary.SlowestReturn, milliseconds(took))
+		d.summary.SlowestReturn = max(d.summary.SlowestReturn, tenths(took.Seconds()*1e3))
 		d.view.event(now, "%s has caught up through the relay: %s, %d ms after its start", c.node.cfg.Name, best.ids[0].Short(), took.Milliseconds())
 	}
 	d.comebacks = still
@@ -276,7 +276,7 @@ func (d *director) finish(ctx context.Context, last p2pwire.Slot, took time.Dura
 	d.net.close(ctx)
 	d.latency.look(st.Stats.AddedLatency)
 	s := &d.summary
-	s.Seed, s.Duration, s.Chain, s.Takeover, s.Nodes, s.Kill = d.o.Seed, milliseconds(took)/1e3, d.o.Chain, d.o.Takeover, d.o.Nodes, d.o.Kill
+	s.Seed, s.Duration, s.Chain, s.Takeover, s.Nodes, s.Kill = d.o.Seed, tenths(took.Seconds()), d.o.Chain, d.o.Takeover, d.o.Nodes, d.o.Kill
 	s.Won, s.AddedLatency = d.ledger.won, d.latency.summary()
 	s.count(&st.Stats)
 	othersDue := 0

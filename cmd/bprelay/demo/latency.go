@@ -46,7 +46,7 @@ func (l *latencies) summary() Latency {
 	sorted := slices.Sorted(slices.Values(l.ns))
 	// Nearest rank: the smallest value that q percent of all are not above.
 	rank := func(q int) float64 {
-		return float64(sorted[(len(sorted)*q+99)/100-1]/100) / 10
+		return tenths(float64(sorted[(len(sorted)*q+99)/100-1]) / 1e3)
 	}
 	return Latency{P50: rank(50), P99: rank(99), Max: rank(100), Blocks: len(sorted)}
 }

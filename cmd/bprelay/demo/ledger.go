@@ -37,10 +37,11 @@ type ledger struct {
 	public int            // own slots the observer got a block for, since plan.first
 	double int
 	best   *row // newest slot the observer got a block for
+	next   p2pwire.Slot
 }
 
 func newLedger(p plan) *ledger {
-	return &ledger{plan: p, rows: map[p2pwire.Slot]*row{}, won: map[string]int{}}
+	return &ledger{plan: p, rows: map[p2pwire.Slot]*row{}, won: map[string]int{}, next: p.start + 1}
 }
 
 // at is the row of a slot.
@@ -129,11 +130,10 @@ func (l *ledger) due(now int64) (rows []*row) {
 	// A block is there before its timestamp, its siblings some ms later.
 	const settled = int64(200 * time.Millisecond)
 	last := p2pwire.SlotAt(now - settled)
-	for slot := max(l.plan.start+1, last-3); slot <= last; slot++ {
-		if r := l.at(slot); !r.announced {
-			r.announced = true
-			rows = append(rows, r)
-		}
+	for ; l.next <= last; l.next++ {
+		r := l.at(l.next)
+		r.announced = true
+		rows = append(rows, r)
 	}
 	return rows
 }

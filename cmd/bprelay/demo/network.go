@@ -2,9 +2,9 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -23,28 +23,39 @@ type network struct {
 	nodes    []*node // ours
 	relay    *relay.Relay
 	observer *node
+	watch    *observer
 	check    *checker.Checker // the observer's goroutine has it until that is killed
 }
 
-// build starts producers, our nodes, the relay and the observer, in this order: everyone finds those
-// it dials listening. On an error nothing is left running.
-func build(ctx context.Context, o Options, p plan, d *desk) (n *network, err error) {
-	n = &network{chain: simnet.NewChain(simnet.ChainConfig{Mode: o.mode(), Seed: o.Seed, Genesis: p.start, Producers: p.schedule})}
-	defer func() {
-		if err != nil {
-			n.close(ctx)
-		}
-	}()
-	if err = n.startProducers(o); err == nil {
-		err = n.startNodes(o, d)
+// build starts the network, and when that has a chain our nodes, the relay, and the observer's link to
+// it. On an error nothing is left running.
+func build(ctx context.Context, o Options, p plan, d *desk) (*network, error) {
+	n := &network{chain: simnet.NewChain(simnet.ChainConfig{Mode: o.mode(), Seed: o.Seed, Genesis: p.start, Producers: p.schedule})}
+	if err := n.start(ctx, o, p, d); err != nil {
+		n.close(ctx)
+		return nil, err
 	}
-	if err == nil {
-		err = n.startRelay(ctx, d)
+	return n, nil
+}
+
+func (n *network) start(ctx context.Context, o Options, p plan, d *desk) error {
+	if err := n.startProducers(o); err != nil {
+		return err
 	}
-	if err == nil {
-		err = n.startObserver(o, p, d)
+	if err := n.startObserver(o, p, d); err != nil {
+		return err
 	}
-	return n, err
+	if err := n.waitForChain(ctx); err != nil {
+		return err
+	}
+	if err := n.startNodes(o, d); err != nil {
+		return err
+	}
+	if err := n.startRelay(ctx, d); err != nil {
+		return err
+	}
+	n.connectObserver()
+	return nil
 }
 
 func (n *network) startProducers(o Options) error {
@@ -110,17 +121,6 @@ func (n *network) startRelay(ctx context.Context, d *desk) error {
 // startObserver starts a node without producers next to the network's. It takes and gives votes, and
 // never nacks: a peer that was nacked sends notices in place of blocks.
 func (n *network) startObserver(o Options, p plan, d *desk) error {
-	peers := map[string]string{n.relay.Addr(core.Network).String(): "relay"}
-	for _, x := range n.outside {
-		peers[x.cfg.Address] = x.cfg.Name
-	}
-	x, err := newNode(simnet.Config{
-		Name: "observer", Chain: n.chain, Seed: o.Seed, Peers: slices.Sorted(maps.Keys(peers)), VoteThreads: 2, DisableBlockNack: true,
-	})
-	if err != nil {
-		return fmt.Errorf("start observer: %w", err)
-	}
-	n.observer = x
 	judge := checker.Config{Own: []p2pwire.Name{name(ours)}, OnBlock: d.saw}
 	for _, s := range p.schedule {
 		judge.Schedule = append(judge.Schedule, name(s))
@@ -129,10 +129,56 @@ func (n *network) startObserver(o Options, p plan, d *desk) error {
 		judge.OwnKeys = append(judge.OwnKeys, n.chain.FinalizerKey(ours).Pub)
 	}
 	n.check = checker.New(judge)
+	n.watch = &observer{check: n.check, peers: map[string]string{}, streams: map[simnet.ConnID]string{}}
+	cfg := simnet.Config{Name: "observer", Chain: n.chain, Seed: o.Seed, VoteThreads: 2, DisableBlockNack: true}
+	for _, x := range n.outside {
+		cfg.Peers = append(cfg.Peers, x.cfg.Address)
+		n.watch.peers[x.cfg.Address] = x.cfg.Name
+	}
+	x, err := newNode(cfg)
+	if err != nil {
+		return fmt.Errorf("start observer: %w", err)
+	}
+	n.observer = x
 	x.start(func(sim *simnet.Node) simnet.Endpoint {
-		return &observer{Node: sim, check: n.check, peers: peers, streams: map[simnet.ConnID]string{}}
+		n.watch.Node = sim
+		return n.watch
 	})
 	return nil
+}
+
+// connectObserver makes the observer a peer of the relay's.
+func (n *network) connectObserver() {
+	address := n.relay.Addr(core.Network).String()
+	n.observer.runner.Do(func(simnet.Instant) {
+		n.watch.peers[address] = relayName
+		n.watch.Connect(address)
+	})
+}
+
+const (
+	chainBlocks  = 3 // what the network has when the relay comes
+	chainTimeout = 20 * time.Second
+)
+
+// waitForChain waits until the observer has the network's first blocks.
+func (n *network) waitForChain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, chainTimeout, errors.New("the network makes no blocks"))
+	defer cancel()
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	for {
+		head := uint32(0)
+		n.observer.runner.Do(func(simnet.Instant) { head = n.watch.Head().Num })
+		if head >= chainBlocks {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a chain: %w", context.Cause(ctx))
+		}
+	}
 }
 
 // closeTimeout bounds the end of the relay.

@@ -7,8 +7,8 @@ import (
 	"bprelay/test/simnet"
 )
 
-// relayStream begins the names of the streams that came from the relay.
-const relayStream = "relay/"
+// relayName begins the names of the streams that come from the relay.
+const relayName = "relay"
 
 // observer is a nodeos without producers whose received bytes go to the checker before anything else
 // looks at them. Only the runner's goroutine uses it, until that has ended.

@@ -61,7 +61,7 @@ func newPlan(now int64, o Options, rng *rand.Rand) plan {
 		if n%2 == 0 {
 			p.add(kill{
 				at:      blockStart(round+p2pwire.Slot(firstKillSlot+rng.IntN(lastKillSlot-firstKillSlot+1))) + rng.Int64N(blockEffort),
-				down:    between(rng, 5*time.Second, 8*time.Second),
+				down:    between(rng, 6*time.Second, 8*time.Second),
 				inRound: true,
 			})
 		}

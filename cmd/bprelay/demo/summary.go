@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"bprelay/relay/core"
 	"bprelay/test/checker"
@@ -65,7 +65,7 @@ func (s *Summary) judge(r checker.Report, othersDue int) {
 	s.Violations = []checker.Violation{}
 	for _, v := range r.Violations {
 		// What nodeos sends on its own streams is its own affair, but for our blocks in it.
-		if v.Rule == checker.RuleOneBlockPerSlot || strings.HasPrefix(v.Stream, relayStream) {
+		if v.Rule == checker.RuleOneBlockPerSlot || strings.HasPrefix(v.Stream, relayName+"/") {
 			s.Violations = append(s.Violations, v)
 		}
 	}
@@ -145,4 +145,5 @@ func counts(m map[string]int) string {
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Round(100*time.Microsecond)) / 1e6 }
+// tenths rounds to one digit behind the point.
+func tenths(x float64) float64 { return math.Round(x*10) / 10 }

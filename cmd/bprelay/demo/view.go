@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (v *view) line(colour, format string, args ...any) {
 
 // show replaces the panel.
 func (v *view) show(panel ...string) {
-	if v.terminal {
+	if v.terminal && !slices.Equal(panel, v.panel) {
 		v.draw("", panel)
 	}
 }
