@@ -34,6 +34,7 @@ type block struct {
 	held     bool
 	withheld bool
 	pending  bool // its claim is being decided elsewhere
+	counted  bool // it waits for its parent, see Core.orphan
 	linked   bool // its ancestry is known down to a stub or the ring's end
 	why      Reason
 
@@ -46,9 +47,6 @@ type block struct {
 	left     time.Duration // claimed: when it was queued for the network
 	until    int64         // held: Wall at which it is judged again at the latest
 }
-
-// orphan: a public block whose parent is not known yet.
-func (b *block) orphan() bool { return b.public && !b.linked && b.frame != nil }
 
 func (b *block) stub() bool { return b.frame == nil && !b.own }
 
@@ -128,7 +126,7 @@ func (c *Core) evict() {
 func (c *Core) discard(b *block) {
 	t := &c.blocks
 	delete(t.byID, b.id)
-	if b.orphan() {
+	if b.counted {
 		c.boot.orphans--
 	}
 	c.setFrame(b, nil)
@@ -247,12 +245,16 @@ func (c *Core) vouch(b *block) {
 	c.setVerified(b)
 }
 
-// link sets a block's linked flag from its parent and passes it on to waiting children, each of
-// which is handed to then.
+// link sets a public block's linked flag when its parent has it, or one of our nodes named it, and
+// passes it on to the children that waited. Each newly linked block is handed to then.
 func (c *Core) link(b *block, then func(*block)) {
 	p := c.blocks.get(b.prev)
-	if b.linked || !(p != nil && p.linked) {
+	if b.linked || !(b.taken || (p != nil && p.linked)) {
 		return
+	}
+	if b.counted {
+		b.counted = false
+		c.boot.orphans--
 	}
 	b.linked = true
 	then(b)
@@ -260,10 +262,17 @@ func (c *Core) link(b *block, then func(*block)) {
 		return
 	}
 	for i := 0; i < c.blocks.n; i++ {
-		if x := c.blocks.at(i); x.orphan() && x.prev == b.id {
-			c.boot.orphans--
+		if x := c.blocks.at(i); x.counted && x.prev == b.id {
 			c.link(x, then)
 		}
+	}
+}
+
+// orphan notes that a public block waits for its parent.
+func (c *Core) orphan(b *block) {
+	if !b.counted {
+		b.counted = true
+		c.boot.orphans++
 	}
 }
 

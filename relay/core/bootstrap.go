@@ -70,11 +70,22 @@ func (b *bootstrap) saw(c *Core, e *block) {
 	}
 }
 
+// under tells that a peer's answer is coming in: which of it our nodes have shows at its end.
+func (b *bootstrap) under() bool { return !b.done && b.peer != 0 }
+
+// bootDone ends the wait. What our nodes named as their heads is now known with its ancestors.
 func (c *Core) bootDone(learned bool) {
 	b := &c.boot
 	b.done = true
 	b.learned = b.learned || learned
 	c.lineage.recheck = true
+	for _, s := range c.internal {
+		if head := c.blocks.get(s.headID); head != nil && !head.stub() && head.linked {
+			c.vouch(head)
+			c.markChain(s, head)
+		}
+	}
+	c.retry()
 }
 
 // ask requests the blocks behind from, which the peer must know: an unknown id brings a go_away.
@@ -85,26 +96,30 @@ func (c *Core) ask(s *session, from p2pwire.ID) {
 // askGap is the least time between two requests for missing blocks to one peer.
 const askGap = 500 * time.Millisecond
 
-// fetchGap asks the sender of a block with an unknown parent for what is missing, from the newest
-// block of the public chain that it sent us itself, or from its root.
-func (c *Core) fetchGap(s *session) {
+// fetchGap asks the sender of an orphan for what is missing below it: from the newest linked block
+// beneath the gap that the network or one of our nodes named or sent, else from the sender's root.
+func (c *Core) fetchGap(s *session, orphan *block) {
 	if c.since(s.lastPush) < askGap {
 		return
 	}
 	s.lastPush = c.now.Mono
-	from := s.rootID
-	x := c.head
-	for range 64 {
-		if x == nil || x.num <= s.rootNum {
-			break
-		}
-		if x.source == s.id && x.frame != nil {
-			from = x.id
-			break
-		}
-		x = c.blocks.get(x.prev)
+	bottom := orphan
+	for p := c.blocks.get(bottom.prev); p != nil && p.counted; p = c.blocks.get(bottom.prev) {
+		bottom = p
 	}
-	if !from.IsZero() {
-		c.ask(s, from)
+	var from *block
+	for i := range c.blocks.n {
+		x := c.blocks.at(i)
+		if x.linked && x.public && x.num < bottom.num && (x.source != 0 || x.taken) && (from == nil || x.num > from.num) {
+			from = x
+		}
+	}
+	switch {
+	case from != nil && from.num >= s.rootNum:
+		c.ask(s, from.id)
+	case s.rootNum < bottom.num && s.rootNum > 0:
+		c.ask(s, s.rootID)
+	case from != nil:
+		c.ask(s, from.id)
 	}
 }

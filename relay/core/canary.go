@@ -1,6 +1,7 @@
 package core
 
 import (
+	"crypto/sha256"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -84,15 +85,18 @@ func (c *Core) dearer(a, b *session) bool {
 
 // tryBlock gives one payload of a block to one node.
 func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
-	s := c.pickCanary(c.blocks.get(e.prev))
+	parent := c.blocks.get(e.prev)
+	s := c.pickCanary(parent)
 	switch {
-	case s == nil:
-		c.stall()
-		return
 	case e.frame != frame:
-		if !c.send(s, queueGeneral, frame) {
+		if s == nil || c.boot.under() || (parent != nil && !s.has(parent)) || !c.send(s, queueGeneral, frame) {
+			c.canary.parked = append(c.canary.parked, trial{frame: frame.retain(), block: e, source: src})
+			c.stall()
 			return
 		}
+	case s == nil || c.boot.under():
+		c.stall()
+		return
 	case e.has.has(s.lane): // it was sent before
 	case s.has(e):
 		return // at or below the node's root: of no use to it
@@ -354,6 +358,9 @@ func (c *Core) blame(t trial) {
 		c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(t.frame.b).Type().String()})
 		c.endAfter(src, ReasonBlamed, ban)
 	}
+	if t.block != nil {
+		c.harmful.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+	}
 	if e := t.block; e != nil && e.frame == t.frame && !e.survived {
 		other := c.otherPayload(e, t.frame)
 		switch {
@@ -389,6 +396,10 @@ func (c *Core) dropVotes(source SessionID) {
 }
 
 const (
+	// harmfulEntries and harmfulAge bound what is remembered of bad blocks.
+	harmfulEntries = 1024
+	harmfulAge     = time.Hour
+
 	maxBans  = 4096
 	maxPairs = 512
 )
@@ -434,10 +445,19 @@ func (c *Core) retry() {
 	}
 	for i := 0; i < c.blocks.n; i++ {
 		e := c.blocks.at(i)
-		if e.public && !e.survived && e.linked && e.frame != nil && !c.onTrial(e) {
+		if e.public && !e.survived && e.linked && e.frame != nil && !c.onTrial(e.frame) {
 			c.tryBlock(e.source, e, e.frame)
 		}
 	}
 }
 
-func (c *Core) onTrial(e *block) bool { return c.otherPayload(e, nil) != nil }
+func (c *Core) onTrial(frame *buf) bool {
+	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo, c.canary.parked} {
+		for i := range list {
+			if list[i].frame == frame {
+				return true
+			}
+		}
+	}
+	return false
+}

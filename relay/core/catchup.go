@@ -44,6 +44,9 @@ func (c *Core) nodeHandshake(s *session) {
 	}
 	if head != nil {
 		head.taken = true
+		if head.counted {
+			c.link(head, c.linkedBlock)
+		}
 		c.vouch(head)
 	}
 	behind := c.head != nil && !s.reaches(c, head)
@@ -175,12 +178,10 @@ func (c *Core) resend(s *session, head *block) {
 	if old == nil || c.extends(head, old) {
 		return
 	}
-	if again := [2]p2pwire.ID{head.id, tip.id}; again != s.resent || c.since(s.lastPush) >= resendGap {
-		s.resent = again
-	} else {
-		return
+	if head.id == s.resent && c.since(s.lastPush) < resendGap {
+		return // it could not use them: more of the same does not help
 	}
-	s.lastPush = c.now.Mono
+	s.resent, s.lastPush = head.id, c.now.Mono
 	for x := tip; x != nil && x != head && x.num > s.rootNum; x = c.blocks.get(x.prev) {
 		x.has.clear(s.lane)
 	}
@@ -193,7 +194,7 @@ func (c *Core) resend(s *session, head *block) {
 	}
 }
 
-// resendGap is the least time between two resends of the same blocks to a peer at the same head.
+// resendGap is the least time between two resends to a peer that stays at the same head.
 const resendGap = 2 * time.Second
 
 // crossing is added to the measured round trip, which is that of an idle moment.

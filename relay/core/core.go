@@ -118,6 +118,7 @@ type Core struct {
 
 	chainID p2pwire.ID
 	window  *dedup.Window
+	harmful *dedup.Window // blocks that made a node close its link
 	claims  *dedup.Slots
 	claimer Claimer
 	own     map[p2pwire.Name]*producer
@@ -153,6 +154,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 		bans:      make(map[string]time.Duration),
 		badServer: make(map[string]SessionID),
 		window:    dedup.NewWindow(cfg.DedupEntries, cfg.DedupAge),
+		harmful:   dedup.NewWindow(harmfulEntries, harmfulAge),
 		claims:    dedup.NewSlots(cfg.ClaimEntries),
 		own:       make(map[p2pwire.Name]*producer),
 		learned:   make(map[p2pwire.Name]*p2pwire.K1Verifier),

@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"time"
 
 	"bprelay/p2pwire"
 )
@@ -63,6 +64,9 @@ func (c *Core) handshake(s *session, h *p2pwire.Handshake) {
 	}
 }
 
+// duplicateRetry is how long a dialled peer is left alone that is connected the other way round.
+const duplicateRetry = 30 * time.Second
+
 // firstHandshake checks what a connection's first handshake must show. Nothing is said on refusal:
 // a go_away could make a nodeos give up its only peer for good.
 func (c *Core) firstHandshake(s *session, h *p2pwire.Handshake) bool {
@@ -98,7 +102,7 @@ func (c *Core) firstHandshake(s *session, h *p2pwire.Handshake) bool {
 		}
 	}
 	if other := c.sameNode(s, h.NodeID); other != nil {
-		c.end(s, ReasonDuplicateSession)
+		c.endAfter(s, ReasonDuplicateSession, duplicateRetry)
 		return false
 	}
 	s.peerID, s.agent, s.address = h.NodeID, h.Agent, h.P2PAddress

@@ -20,11 +20,14 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	digest := c.digestOf(f)
 	e := c.blocks.get(v.ID)
-	if c.window.Seen(c.now.Mono, digest) {
+	if c.harmful.Contains(c.now.Mono, digest) {
+		c.drop(s, ReasonHarmful)
+		return
+	}
+	// Bytes seen before whose block is gone, because a bad twin of it was thrown out, are welcome again.
+	if c.window.Seen(c.now.Mono, digest) && e != nil && !e.stub() {
 		c.drop(s, ReasonDuplicate)
-		if e != nil {
-			e.has.set(s.lane)
-		}
+		e.has.set(s.lane)
 		return
 	}
 	if v.Slot > p2pwire.SlotAt(c.now.Wall+int64(c.cfg.MaxFuture)) {
@@ -87,9 +90,9 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	c.boot.saw(c, e)
 	c.link(e, func(x *block) { c.linkedBlock(x) })
 	if !e.linked {
-		c.boot.orphans++
+		c.orphan(e)
 		c.drop(s, ReasonOrphan)
-		c.fetchGap(s)
+		c.fetchGap(s, e)
 		return
 	}
 }

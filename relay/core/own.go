@@ -107,7 +107,7 @@ func (c *Core) relayForeign(s *session, e *block) {
 		c.fanIn(x, s, false)
 	})
 	if !e.linked {
-		c.boot.orphans++
+		c.orphan(e)
 		return
 	}
 	for _, t := range slices.Clone(c.network) {
@@ -200,6 +200,9 @@ func (c *Core) judgeParent(e, p *block) (action, Reason) {
 		return c.orGiveUp(e, ReasonUnknownParent)
 	case p.num < c.lib() || c.outvoted(p, c.head):
 		return actWithhold, ReasonBelowLIB
+	case p.num+p2pwire.RoundSlots <= c.head.num:
+		// A whole round behind: not even a full run on it could become the best branch.
+		return actWithhold, ReasonOlderParent
 	case c.now.Wall < e.slot.Time():
 		return actHold, ReasonOlderParent
 	}

@@ -38,7 +38,7 @@ type session struct {
 
 	opened   time.Duration
 	lastRecv time.Duration
-	resent   [2]p2pwire.ID // network: head it named and tip it was last resent up to
+	resent   p2pwire.ID    // network: the head it named when own blocks were last resent
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
 	rtt      time.Duration

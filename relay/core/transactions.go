@@ -11,7 +11,8 @@ func (c *Core) transaction(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonDirection)
 		return
 	}
-	if c.window.Seen(c.now.Mono, c.digestOf(f)) {
+	digest := c.digestOf(f)
+	if c.window.Contains(c.now.Mono, digest) {
 		c.drop(s, ReasonDuplicate)
 		return
 	}
@@ -20,6 +21,7 @@ func (c *Core) transaction(s *session, f p2pwire.Frame, owned *buf) {
 		c.end(s, ReasonMalformed)
 		return
 	}
+	c.window.Seen(c.now.Mono, digest)
 	b := c.keep(f, owned)
 	for i := 0; i < len(c.internal); i++ {
 		if t := c.internal[i]; t != s && t.sync == nil && t.kind != p2pwire.KindBlocks {

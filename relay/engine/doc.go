@@ -12,7 +12,7 @@
 // touched by that loop alone: it needs no lock, and a frame goes from the socket it came from to all
 // sessions that should get it within one pass. The loop checks for every connection that it is its
 // own. Whatever may take long happens beside it and comes back as an event: accepting, resolving
-// names, dialling.
+// names, dialling, and the core's jobs on large frames.
 //
 // Listeners accept in a goroutine each, not inside gnet: gnet v2.10 ends a whole event loop when
 // accept(2) fails, and accept fails when the process or the host is out of file descriptors, which a
@@ -20,8 +20,9 @@
 // hands a connection over and waits until the loop has taken it, so that however many connect at
 // once, the loop gets one of them per listener and pass, and the rest wait in the kernel.
 //
-// A pass is: one event (bytes, an end, a timer), then the core's close requests, then one vectored
-// write per session that has something queued.
+// A pass is: one event (bytes, an end, a timer), then the core's close requests, then one write
+// (vectored, or of frames copied together where they are many and small) per session that has
+// something queued.
 //
 // # Writes
 //

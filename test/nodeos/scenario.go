@@ -9,64 +9,72 @@ import (
 	"bprelay/p2pwire"
 )
 
-// scenario is one failure, or none, over whole cycles of the schedule. Scenarios follow each other
-// without a gap, on one running network.
+// scenario is one failure, or none. Scenarios follow each other without a gap, on one running
+// network, so that every slot is judged.
 type scenario struct {
-	name   string
-	cycles int
-	run    func(ctx context.Context, n *network, s *stage) error
+	name  string
+	slots p2pwire.Slot // how long it takes
+	run   func(ctx context.Context, n *network, s *stage) error
 }
 
 // stage is a scenario while it runs.
 type stage struct {
 	*result
-	round       p2pwire.Slot // first slot of bpalpha's first round in it
+	round       p2pwire.Slot // first slot of bpalpha's first round that begins in it
 	failedAt    p2pwire.Slot // see result.count
 	disruptions []disruption
 }
 
-// at waits for the timestamp of a slot, counted from the scenario's first one, plus a bit.
-func (s *stage) at(ctx context.Context, offset p2pwire.Slot, plus time.Duration) error {
-	return wait(ctx, slotTime(s.round+offset).Add(plus))
+func newStage(r *result) *stage {
+	return &stage{result: r, round: (r.first + cycle - 1) / cycle * cycle}
+}
+
+// at waits for the timestamp of a slot, counted from the start of round, plus a bit.
+func (s *stage) at(ctx context.Context, offset int, plus time.Duration) error {
+	return wait(ctx, time.Unix(0, s.round.Time()).Add(time.Duration(offset)*p2pwire.SlotDuration+plus))
 }
 
 // Where in the cycle things happen, in slots from the round's start.
 const (
 	inRound      = 4  // the failure inside a round
-	afterRound   = 14 // shortly after it
-	outsideRound = 24 // in the middle between two rounds
+	afterRound   = 13 // shortly after it
+	handedOver   = 20 // where the slots of a scenario may end whose failure was in or before the round
 	joined       = 23 // bpbeta's round is over: whoever was on a branch of its own has left it
+	outsideRound = 24 // in the middle between two rounds
+
+	oneCycle = 48
 )
 
 var errNoLead = errors.New("the relay names no node whose blocks go out")
 
-// scenarios are the script.
+// scenarios are the script. The first one begins with a round of bpalpha.
 func scenarios() []scenario {
 	return []scenario{
-		{"steady", 2, steady},
-		{"kill -9 lead in round", 1, killLeadInRound},
-		{"restart it far behind", 2, restartFar},
-		{"kill -9 lead outside", 1, killLeadOutside},
-		{"restart it close behind", 1, restartNear},
-		{"restart relay outside", 2, restartRelayOutside},
-		{"kill -9 relay in round", 2, restartRelayInRound},
+		{"steady", 2 * oneCycle, steady},
+		{"kill -9 lead in round", oneCycle, killLeadInRound},
+		{"restart it far behind", 2 * oneCycle, restartFar},
+		{"kill -9 lead outside", oneCycle, killLeadOutside},
+		{"restart it close behind", handedOver, restartNear},
+		{"restart relay outside", oneCycle, restartRelayOutside},
+		{"kill -9 relay in round", oneCycle, killRelayInRound},
+		{"same, down for 1 s", oneCycle + joined + 1 - handedOver, stopRelayInRound},
 	}
 }
 
 func steady(ctx context.Context, n *network, s *stage) error {
-	for i := range p2pwire.Slot(2) {
-		if err := s.at(ctx, i*cycle+joined, 0); err != nil {
-			return err
-		}
-		if err := n.all(ctx, s); err != nil {
+	for i := range 2 {
+		if err := n.all(ctx, s, i*oneCycle+joined); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// all wants every own node on the public chain.
-func (n *network) all(ctx context.Context, s *stage) error {
+// all wants every own node that runs on the public chain at a slot.
+func (n *network) all(ctx context.Context, s *stage, offset int) error {
+	if err := s.at(ctx, offset, 0); err != nil {
+		return err
+	}
 	for _, node := range n.own {
 		if !node.alive() {
 			continue
@@ -98,7 +106,7 @@ func (n *network) lead(ctx context.Context) (lead, other *node, err error) {
 }
 
 // killLead kills it at the slot given, from the scenario's first one.
-func (n *network) killLead(ctx context.Context, s *stage, offset p2pwire.Slot) error {
+func (n *network) killLead(ctx context.Context, s *stage, offset int) error {
 	if err := s.at(ctx, offset, -200*time.Millisecond); err != nil {
 		return err
 	}
@@ -120,17 +128,11 @@ func killLeadInRound(ctx context.Context, n *network, s *stage) error {
 	if err := n.killLead(ctx, s, inRound); err != nil {
 		return err
 	}
-	if err := s.at(ctx, joined, 0); err != nil {
-		return err
-	}
-	return n.all(ctx, s)
+	return n.all(ctx, s, joined)
 }
 
 func killLeadOutside(ctx context.Context, n *network, s *stage) error {
-	if err := s.at(ctx, joined, 0); err != nil {
-		return err
-	}
-	if err := n.all(ctx, s); err != nil {
+	if err := n.all(ctx, s, joined); err != nil {
 		return err
 	}
 	return n.killLead(ctx, s, outsideRound)
@@ -139,16 +141,20 @@ func killLeadOutside(ctx context.Context, n *network, s *stage) error {
 // restartFar lets the survivor produce two rounds alone first.
 func restartFar(ctx context.Context, n *network, s *stage) error {
 	const blocks = 100
-	return n.restart(ctx, s, cycle+afterRound, blocks)
+	if err := n.restart(ctx, s, oneCycle+afterRound, blocks); err != nil {
+		return err
+	}
+	return n.all(ctx, s, oneCycle+joined)
 }
 
+// restartNear lets it produce one round alone.
 func restartNear(ctx context.Context, n *network, s *stage) error {
 	return n.restart(ctx, s, afterRound, 0)
 }
 
 // restart starts the node that is down, and wants it to catch up from at least so many blocks behind
 // through the relay before the next round.
-func (n *network) restart(ctx context.Context, s *stage, offset p2pwire.Slot, atLeast uint32) error {
+func (n *network) restart(ctx context.Context, s *stage, offset int, atLeast uint32) error {
 	if err := s.at(ctx, offset, 0); err != nil {
 		return err
 	}
@@ -182,46 +188,45 @@ func (n *network) restart(ctx context.Context, s *stage, offset p2pwire.Slot, at
 			s.problem("%s was %d blocks behind only, not %d", node.name, behind, atLeast)
 		}
 	}
-	if err := s.at(ctx, offset-afterRound+joined, 4*time.Second); err != nil {
-		return err
-	}
-	return n.all(ctx, s)
+	return nil
 }
 
+// restartRelayOutside restarts it the orderly way, and sees the next round through.
 func restartRelayOutside(ctx context.Context, n *network, s *stage) error {
-	if err := n.restartRelay(ctx, s, outsideRound, n.relay.stop); err != nil {
+	if err := n.restartRelay(ctx, s, outsideRound-oneCycle, n.relay.stop, 0); err != nil {
 		return err
 	}
-	if err := s.at(ctx, cycle+joined, 0); err != nil {
-		return err
-	}
-	return n.all(ctx, s)
+	return n.all(ctx, s, joined)
 }
 
-func restartRelayInRound(ctx context.Context, n *network, s *stage) error {
+// killRelayInRound has it back before the next block is due.
+func killRelayInRound(ctx context.Context, n *network, s *stage) error {
 	s.failedAt = s.round + inRound
-	if err := n.restartRelay(ctx, s, inRound, n.relay.kill); err != nil {
+	if err := n.restartRelay(ctx, s, inRound, n.relay.kill, 0); err != nil {
 		return err
 	}
-	if err := s.at(ctx, joined, 0); err != nil {
-		return err
-	}
-	if err := n.all(ctx, s); err != nil {
-		return err
-	}
-	if err := s.at(ctx, cycle+joined, 0); err != nil {
-		return err
-	}
-	return n.all(ctx, s)
+	return n.all(ctx, s, joined)
 }
 
-// restartRelay ends the relay and starts it again at once.
-func (n *network) restartRelay(ctx context.Context, s *stage, offset p2pwire.Slot, end func()) error {
+// stopRelayInRound has it miss blocks.
+func stopRelayInRound(ctx context.Context, n *network, s *stage) error {
+	s.failedAt = s.round + inRound
+	if err := n.restartRelay(ctx, s, inRound, n.relay.kill, time.Second); err != nil {
+		return err
+	}
+	return n.all(ctx, s, joined)
+}
+
+// restartRelay ends the relay and starts it again.
+func (n *network) restartRelay(ctx context.Context, s *stage, offset int, end func(), down time.Duration) error {
 	if err := s.at(ctx, offset, -100*time.Millisecond); err != nil {
 		return err
 	}
 	begun := time.Now()
 	end()
+	if err := wait(ctx, begun.Add(down)); err != nil {
+		return err
+	}
 	if err := n.relay.run(ctx); err != nil {
 		return err
 	}

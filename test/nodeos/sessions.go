@@ -39,7 +39,6 @@ type relayLine struct {
 	Side    string    `json:"side"`
 	Node    string    `json:"node"`
 	Detail  string    `json:"detail"`
-	raw     string
 }
 
 // relaySessions tells from the relay's log which sessions ended or came back between two times.

@@ -18,7 +18,6 @@ type evil struct {
 	gen   int16
 	sent  int
 	next  time.Duration
-	buf   []byte
 }
 
 const evilAddr = "evil:1"

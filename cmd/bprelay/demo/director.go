@@ -140,7 +140,7 @@ func (d *director) status(ctx context.Context) (core.Status, error) {
 
 func (d *director) tick(now int64) {
 	for len(d.plan.kills) > 0 && d.plan.kills[0].at <= now {
-		d.kill(now, d.plan.kills[0])
+		d.kill(d.plan.kills[0])
 		d.plan.kills = d.plan.kills[1:]
 	}
 	d.restart(now)
@@ -160,7 +160,7 @@ func (d *director) tick(now int64) {
 }
 
 // kill keeps an appointment with the node that leads, or with any that is up.
-func (d *director) kill(now int64, k kill) {
+func (d *director) kill(k kill) {
 	var alive []*node
 	var victim *node
 	for _, x := range d.net.nodes {
@@ -177,7 +177,7 @@ func (d *director) kill(now int64, k kill) {
 	if random := alive[d.rng.IntN(len(alive))]; victim == nil || d.o.Kill == KillRandom {
 		victim = random
 	}
-	now = time.Now().UnixNano()
+	now := time.Now().UnixNano()
 	victim.kill()
 	d.killTimes = append(d.killTimes, now)
 	d.summary.Kills++

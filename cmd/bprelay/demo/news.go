@@ -28,7 +28,6 @@ type news struct {
 	producer p2pwire.Name
 	event    core.EventKind // decided
 	reason   core.Reason    // decided
-	trx      int            // produced: transactions in it
 }
 
 // desk collects news without making anyone wait; what does not fit is counted and lost, which costs
@@ -52,7 +51,7 @@ func (d *desk) post(n news) {
 func (d *desk) trace(name string) func(simnet.Instant, simnet.Event) {
 	return func(now simnet.Instant, e simnet.Event) {
 		if e.Kind == simnet.EventProduced {
-			d.post(news{kind: produced, wall: now.Wall, node: name, id: e.ID, slot: e.Slot, trx: e.Count})
+			d.post(news{kind: produced, wall: now.Wall, node: name, id: e.ID, slot: e.Slot})
 		}
 	}
 }
