@@ -34,6 +34,7 @@ type block struct {
 	held     bool
 	withheld bool
 	pending  bool // its claim is being decided elsewhere
+	base     bool // the root of the peer we learned the chain from: all else links to it
 	counted  bool // it waits for its parent, see Core.orphan
 	linked   bool // its ancestry is known down to a stub or the ring's end
 	why      Reason
@@ -249,7 +250,7 @@ func (c *Core) vouch(b *block) {
 // passes it on to the children that waited. Each newly linked block is handed to then.
 func (c *Core) link(b *block, then func(*block)) {
 	p := c.blocks.get(b.prev)
-	if b.linked || !(b.taken || (p != nil && p.linked)) {
+	if b.linked || !(b.taken || b.base || (p != nil && p.linked)) {
 		return
 	}
 	if b.counted {
@@ -276,7 +277,8 @@ func (c *Core) orphan(b *block) {
 	}
 }
 
-// stub makes an entry for a block that a handshake named, if there is none.
+// stub makes an entry for a block that a handshake named, if there is none. It is not linked: what
+// builds on it waits for its bytes, unless one of our nodes has it.
 func (c *Core) stub(id p2pwire.ID) *block {
 	if id.IsZero() {
 		return nil
@@ -284,7 +286,5 @@ func (c *Core) stub(id p2pwire.ID) *block {
 	if b := c.blocks.get(id); b != nil {
 		return b
 	}
-	b := c.insert(id)
-	b.linked = true
-	return b
+	return c.insert(id)
 }

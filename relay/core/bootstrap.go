@@ -38,6 +38,10 @@ func (c *Core) bootFrom(s *session) {
 	}
 	b.tried[s.id] = true
 	b.peer, b.target, b.asked = s.id, s.headID, c.now.Mono
+	if root := c.blocks.get(s.rootID); root != nil {
+		root.base = true
+		c.relink(root)
+	}
 	if s.headID == s.rootID || s.headNum == 0 {
 		c.bootDone(true)
 		return

@@ -44,9 +44,7 @@ func (c *Core) nodeHandshake(s *session) {
 	}
 	if head != nil {
 		head.taken = true
-		if head.counted {
-			c.link(head, c.linkedBlock)
-		}
+		c.relink(head)
 		c.vouch(head)
 	}
 	behind := c.head != nil && !s.reaches(c, head)
@@ -81,6 +79,16 @@ func (c *Core) nodeHandshake(s *session) {
 	if head != nil && head.stub() {
 		c.lineage.recheck = true
 	}
+}
+
+// relink links a block that has come to be known otherwise than through its parent, and what waited
+// for it.
+func (c *Core) relink(b *block) {
+	c.link(b, func(x *block) {
+		if x.frame != nil && x.public {
+			c.linkedBlock(x)
+		}
+	})
 }
 
 // nameRoot makes the session's root known, if the ring does not reach that far.
@@ -142,6 +150,9 @@ func (c *Core) networkHandshake(s *session) {
 	}
 	if head != nil && !head.own {
 		head.public = true
+		if head.taken {
+			c.vouch(head)
+		}
 	}
 	if first {
 		c.mirror(s)

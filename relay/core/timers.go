@@ -3,8 +3,6 @@ package core
 import (
 	"container/heap"
 	"time"
-
-	"bprelay/p2pwire"
 )
 
 type timerKind uint8
@@ -26,7 +24,6 @@ type timer struct {
 	at      time.Duration
 	kind    timerKind
 	session SessionID
-	id      p2pwire.ID
 }
 
 type timerHeap []timer

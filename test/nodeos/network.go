@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,7 +125,7 @@ func (n *network) genesis(now time.Time) string {
 
 // nodes are all nodeos.
 func (n *network) nodes() []*node {
-	return append(append([]*node{}, n.public...), append([]*node{n.api}, n.own...)...)
+	return slices.Concat(n.public, []*node{n.api}, n.own)
 }
 
 // start runs everything and boots the chain, up to the first block of the schedule.

@@ -16,9 +16,9 @@ type disruption struct {
 	node        string // whose sessions; "" = all the relay's
 }
 
-// covers reports whether a session of the node may end at a time.
+// covers reports whether a session of the node may end at a time. nodeos logs whole milliseconds.
 func (d disruption) covers(node string, at time.Time) bool {
-	return (d.node == "" || d.node == node) && !at.Before(d.from) && !at.After(d.until)
+	return (d.node == "" || d.node == node) && !at.Before(d.from.Truncate(time.Millisecond)) && !at.After(d.until)
 }
 
 func excused(ds []disruption, node string, at time.Time) bool {
