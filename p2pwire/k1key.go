@@ -9,7 +9,8 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/eoscanada/eos-go/btcsuite/btcutil/base58"
 	"github.com/eoscanada/eos-go/ecc"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the checksum of EOSIO's key texts
+	//lint:ignore SA1019 the checksum of EOSIO's key texts is RIPEMD-160
+	"golang.org/x/crypto/ripemd160"
 )
 
 // K1Key is a compressed secp256k1 public key.

@@ -83,12 +83,12 @@ func (c *cursor) readPacked() (p packed) {
 // nil its id and expiration are set.
 func (p *packed) unpack(c *cursor, s *Scratch, t *Transaction) {
 	if p.compression == compressionNone {
-		if err, field, at := walkTransaction(p.trx, t); err != nil {
+		if field, at, err := walkTransaction(p.trx, t); err != nil {
 			c.off = p.trxAt + at
 			c.fail(field, err)
 			return
 		}
-		if err, at := walkContextFreeData(p.cfd); err != nil {
+		if at, err := walkContextFreeData(p.cfd); err != nil {
 			c.off = p.cfdAt + at
 			c.fail("packed_context_free_data", err)
 		}
@@ -103,7 +103,7 @@ func (p *packed) unpack(c *cursor, s *Scratch, t *Transaction) {
 		c.fail("packed_trx", err)
 		return
 	}
-	if err, field, _ := walkTransaction(trx, t); err != nil {
+	if field, _, err := walkTransaction(trx, t); err != nil {
 		c.off = p.trxAt
 		c.fail(field, err)
 		return
@@ -113,7 +113,7 @@ func (p *packed) unpack(c *cursor, s *Scratch, t *Transaction) {
 	}
 	cfd, err := s.inflate(p.cfd)
 	if err == nil {
-		err, _ = walkContextFreeData(cfd)
+		_, err = walkContextFreeData(cfd)
 	}
 	if err != nil {
 		c.off = p.cfdAt
@@ -123,14 +123,14 @@ func (p *packed) unpack(c *cursor, s *Scratch, t *Transaction) {
 
 // walkTransaction walks an uncompressed transaction and, when t is not nil,
 // fills it in.
-func walkTransaction(trx []byte, t *Transaction) (err error, field string, at int) {
+func walkTransaction(trx []byte, t *Transaction) (field string, at int, err error) {
 	c := cursor{buf: trx}
 	expiration := c.skipTransaction()
 	if c.err != nil {
-		return c.err, c.field, c.at
+		return c.field, c.at, c.err
 	}
 	if t == nil {
-		return nil, "", 0
+		return "", 0, nil
 	}
 	t.Expiration = expiration
 	hashed := trx[:c.off]
@@ -141,7 +141,7 @@ func walkTransaction(trx []byte, t *Transaction) (err error, field string, at in
 		hashed = again.canon
 	}
 	t.ID = sha256.Sum256(hashed)
-	return nil, "", 0
+	return "", 0, nil
 }
 
 // skipTransaction walks struct transaction.
@@ -170,13 +170,13 @@ func (c *cursor) skipActions(field string) {
 }
 
 // walkContextFreeData walks vector<bytes>; nothing at all stands for none.
-func walkContextFreeData(cfd []byte) (err error, at int) {
+func walkContextFreeData(cfd []byte) (at int, err error) {
 	if len(cfd) == 0 {
-		return nil, 0
+		return 0, nil
 	}
 	c := cursor{buf: cfd}
 	for range c.count(1, "packed_context_free_data") {
 		c.bytes("packed_context_free_data")
 	}
-	return c.err, c.at
+	return c.at, c.err
 }

@@ -70,3 +70,10 @@ func (j *judge) broken(rules ...checker.Rule) (found []checker.Violation) {
 	}
 	return found
 }
+
+// votes is the number of votes seen so far.
+func (j *judge) votes() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.checker.Report(1, 0, nil).Votes
+}

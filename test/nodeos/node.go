@@ -27,6 +27,7 @@ type node struct {
 	http    int
 	api     *api
 	started bool // it has a block log
+	down    bool // it was killed on purpose
 }
 
 // nodeOptions are lines of config.ini besides those common to all.
@@ -127,7 +128,7 @@ func (n *node) run(args ...string) error {
 	} else {
 		args = append(args, "--genesis-json", filepath.Join(n.dir, "genesis.json"))
 	}
-	n.started = true
+	n.started, n.down = true, false
 	return n.start(n.binary, args...)
 }
 

@@ -136,6 +136,14 @@ func (n *network) judge(ctx context.Context, r *result, failedAt p2pwire.Slot) e
 		return err
 	}
 	r.count(chain, n.watch, failedAt)
+	if !n.relay.alive() {
+		r.problem("%v", n.relay.ended())
+	}
+	for _, node := range n.nodes() {
+		if !node.alive() && !node.down {
+			r.problem("%v", node.ended())
+		}
+	}
 	for _, v := range n.watch.network.broken(checker.RuleFraming) {
 		r.problem("%s", v)
 	}

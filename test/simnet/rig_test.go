@@ -161,11 +161,3 @@ func (r *rig) events(name string, kind EventKind, after time.Duration) (out []lo
 	}
 	return out
 }
-
-func (r *rig) dump(name string, after time.Duration) {
-	for _, e := range r.log[name] {
-		if e.at.Mono >= after {
-			fmt.Println(name, e.at.Mono, e.Event)
-		}
-	}
-}

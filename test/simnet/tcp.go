@@ -299,7 +299,7 @@ func (t *TCP) Send(conn ConnID, frame []byte) {
 // CloseConn implements [Host].
 func (t *TCP) CloseConn(conn ConnID) {
 	if c := t.remove(conn); c != nil {
-		c.conn.SetWriteDeadline(time.Now().Add(tcpFlushTime))
+		_ = c.conn.SetWriteDeadline(time.Now().Add(tcpFlushTime)) // a closed connection needs none
 		c.signal(func() { c.finish = true })
 	}
 }
