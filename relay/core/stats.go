@@ -50,8 +50,23 @@ func (h *Histogram) Quantile(q float64) int64 {
 
 // TypeCounts counts frames and bytes by message type.
 type TypeCounts struct {
-	Frames [p2pwire.NumTypes]uint64 `json:"frames"`
-	Bytes  [p2pwire.NumTypes]uint64 `json:"bytes"`
+	Frames [p2pwire.NumTypes]uint64
+	Bytes  [p2pwire.NumTypes]uint64
+}
+
+// MarshalJSON writes the types that occurred by nodeos' message names.
+func (t TypeCounts) MarshalJSON() ([]byte, error) {
+	type count struct {
+		Frames uint64 `json:"frames"`
+		Bytes  uint64 `json:"bytes"`
+	}
+	m := map[string]count{}
+	for i, n := range t.Frames {
+		if n > 0 {
+			m[p2pwire.Type(i).String()] = count{n, t.Bytes[i]}
+		}
+	}
+	return json.Marshal(m)
 }
 
 // ByReason counts by Reason; in JSON only what occurred.
@@ -68,21 +83,29 @@ func (b ByReason) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m)
 }
 
+// BySide holds one value per Side, which is its index.
+type BySide[T any] [Network + 1]T
+
+// MarshalJSON writes the values by the sides' names.
+func (b BySide[T]) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]T{Internal.String(): b[Internal], Network.String(): b[Network]})
+}
+
 // Stats are the relay's counters since its start.
 type Stats struct {
-	In           [Network + 1]TypeCounts `json:"in"`  // by Side
-	Out          [Network + 1]TypeCounts `json:"out"` // by Side
-	OwnForwarded uint64                  `json:"own_forwarded"`
-	OwnWithheld  ByReason                `json:"own_withheld"`
-	OwnHeld      ByReason                `json:"own_held"`
-	Conflicts    uint64                  `json:"conflicts"`
-	Dropped      ByReason                `json:"dropped"`
-	Closed       ByReason                `json:"closed"`
-	Alarms       ByReason                `json:"alarms"`
-	Blamed       uint64                  `json:"blamed"`
-	Refused      uint64                  `json:"refused"`
-	DialsFailed  [Network + 1]uint64     `json:"dials_failed"`
-	AddedLatency Histogram               `json:"added_latency"`
+	In           BySide[TypeCounts] `json:"in"`
+	Out          BySide[TypeCounts] `json:"out"`
+	OwnForwarded uint64             `json:"own_forwarded"`
+	OwnWithheld  ByReason           `json:"own_withheld"`
+	OwnHeld      ByReason           `json:"own_held"`
+	Conflicts    uint64             `json:"conflicts"`
+	Dropped      ByReason           `json:"dropped"`
+	Closed       ByReason           `json:"closed"`
+	Alarms       ByReason           `json:"alarms"`
+	Blamed       uint64             `json:"blamed"`
+	Refused      uint64             `json:"refused"`
+	DialsFailed  BySide[uint64]     `json:"dials_failed"`
+	AddedLatency Histogram          `json:"added_latency"`
 }
 
 func (st *Stats) countIn(side Side, t p2pwire.Type, n int) {

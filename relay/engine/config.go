@@ -39,8 +39,11 @@ type Config struct {
 	// (100 ms, 2 s). The first attempt after a session has ended comes at once.
 	RedialNodeMin, RedialNodeMax time.Duration
 	// RedialNetworkMin and RedialNetworkMax bound the pauses between attempts to reach a network
-	// peer (1 s, 1 min): they double from attempt to attempt, each varied by up to half.
+	// peer (1 s, 1 min): they double from attempt to attempt.
 	RedialNetworkMin, RedialNetworkMax time.Duration
+	// RedialNodeJitter and RedialNetworkJitter are the fractions by which a pause is varied at
+	// random, up or down; 0 is not at all.
+	RedialNodeJitter, RedialNetworkJitter float64
 	// FlushTimeout is how long Close waits until the other ends have acknowledged what was queued
 	// (1 s); negative means that it does not wait.
 	FlushTimeout time.Duration

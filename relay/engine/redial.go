@@ -24,9 +24,9 @@ func newRedial(side core.Side, cfg *Config) *redial {
 	p.Multiplier = 2
 	r := &redial{pauses: p, eager: side == core.Internal}
 	if r.eager {
-		p.InitialInterval, p.MaxInterval, p.RandomizationFactor = cfg.RedialNodeMin, cfg.RedialNodeMax, 0.1
+		p.InitialInterval, p.MaxInterval, p.RandomizationFactor = cfg.RedialNodeMin, cfg.RedialNodeMax, cfg.RedialNodeJitter
 	} else {
-		p.InitialInterval, p.MaxInterval, p.RandomizationFactor = cfg.RedialNetworkMin, cfg.RedialNetworkMax, 0.5
+		p.InitialInterval, p.MaxInterval, p.RandomizationFactor = cfg.RedialNetworkMin, cfg.RedialNetworkMax, cfg.RedialNetworkJitter
 	}
 	r.steady = p.MaxInterval
 	return r

@@ -1,7 +1,6 @@
 package simnet
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
