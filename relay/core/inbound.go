@@ -170,7 +170,8 @@ func (c *Core) learnKey(b *block) {
 // foreignOwn handles a block of an own producer with a valid signature that no node of ours sent: it
 // has its slot, whoever made it.
 func (c *Core) foreignOwn(s *session, e *block) {
-	if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id); e.slot > p2pwire.SlotAt(c.started.Wall) {
+	// Behind the fence it may well be what this relay let out before it was restarted.
+	if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id); e.slot > c.fenceSlot() {
 		c.alarm(ReasonForeignBlock, s, e)
 	}
 }

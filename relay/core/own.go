@@ -94,6 +94,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.vouch(p)
 	}
 	c.decide(e, s)
+	if e.held && e.why == ReasonUnknownParent {
+		c.repairGap(s)
+	}
 	if c.lineage.tip == e {
 		c.lineage.recheck = true
 	}
@@ -114,6 +117,24 @@ func (c *Core) relayForeign(s *session, e *block) {
 		if !e.has.has(t.lane) && t.kind != p2pwire.KindTransactions && c.send(t, queueGeneral, e.frame) {
 			e.has.set(t.lane)
 		}
+	}
+}
+
+// repairGap asks a node for the ancestors of its candidate that never came here: blocks made while
+// the connection, or the relay, was down. From a block the node has, it answers with its own branch.
+func (c *Core) repairGap(s *session) {
+	if c.since(s.lastAsk) < askGap {
+		return
+	}
+	s.lastAsk = c.now.Mono
+	for x := c.head; x != nil && x.num > s.rootNum; x = c.blocks.get(x.prev) {
+		if x.taken || (x.has.has(s.lane) && c.since(x.arrived) > askGap) {
+			c.ask(s, x.id)
+			return
+		}
+	}
+	if s.rootNum > 0 {
+		c.ask(s, s.rootID)
 	}
 }
 
@@ -186,7 +207,7 @@ func (c *Core) judgeParent(e, p *block) (action, Reason) {
 		switch {
 		case p == c.lineage.tip:
 			return actForward, ReasonClaimed
-		case p == nil:
+		case p == nil || (p.stub() && !p.public):
 			return c.orGiveUp(e, ReasonUnknownParent)
 		}
 		return actWithhold, ReasonNotLineage

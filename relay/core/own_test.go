@@ -294,6 +294,27 @@ func TestLineageDiesOfNewerQCOutsideIt(t *testing.T) {
 	n.want(x0, y)
 }
 
+func TestGapIsRepairedFromTheNode(t *testing.T) {
+	r, n, a, _, head := warm(t)
+	r.until(base, early(base))
+	x0 := makeBlock(head, base, ourName)
+	x1 := makeBlock(x0, base+1, ourName)
+	x2 := makeBlock(x1, base+2, ourName)
+	a.send(x0.frame)
+	a.drop() // x1 is made while the connection is down
+	r.until(base+2, early(base+2))
+	a = r.open(core.Internal, "a")
+	a.nodeID = p2pwire.ID{0xaa, 1}
+	a.handshake(head, x1)
+	a.send(x2.frame)
+	n.want(x0)
+	if len(a.frames(p2pwire.TypeRequest)) != 1 {
+		t.Fatal("the node was not asked for the missing block")
+	}
+	a.send(x1.frame, x2.frame)
+	n.want(x0, x1, x2)
+}
+
 type lateClaims struct{ asked []core.Claim }
 
 func (l *lateClaims) Claim(_ core.Instant, cl core.Claim) core.Verdict {

@@ -39,6 +39,7 @@ type session struct {
 	opened   time.Duration
 	lastRecv time.Duration
 	resent   p2pwire.ID    // network: the head it named when own blocks were last resent
+	lastAsk  time.Duration // node: last request for missing blocks
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
 	rtt      time.Duration
@@ -93,7 +94,7 @@ func (c *Core) Open(now Instant, info SessionInfo) (SessionID, error) {
 	c.lastID++
 	s := &session{
 		id: c.lastID, info: info, host: host, lane: -1,
-		opened: now.Mono, lastRecv: now.Mono, lastPush: -time.Hour,
+		opened: now.Mono, lastRecv: now.Mono, lastPush: -time.Hour, lastAsk: -time.Hour,
 	}
 	c.random(s.ourID[:])
 	c.sessions[s.id] = s
