@@ -108,6 +108,7 @@ func (c *Core) firstHandshake(s *session, h *p2pwire.Handshake) bool {
 	s.peerID, s.agent, s.address = h.NodeID, h.Agent, h.P2PAddress
 	s.pv = h.PV()
 	s.kind = h.PeerKind()
+	c.lineage.recheck = true // the start fence may have waited for it
 	if !c.admit(s) {
 		c.end(s, ReasonTooManyClients)
 		return false

@@ -281,7 +281,8 @@ func (c *Core) fenceSlot() p2pwire.Slot {
 }
 
 // learnedFor tells whether the candidate extends the head as just learned from the network: the
-// bootstrap was answered and no peer has named a higher block than we know.
+// bootstrap was answered, every peer that is connected has spoken, and none has named a higher block
+// than we know.
 func (c *Core) learnedFor(e *block) bool {
 	if !c.boot.learned || c.head == nil || e.prev != c.head.id {
 		return false
@@ -289,6 +290,11 @@ func (c *Core) learnedFor(e *block) bool {
 	for _, s := range c.network {
 		if s.headNum > c.head.num {
 			return false
+		}
+	}
+	for _, s := range c.sessions {
+		if s.info.Side == Network && s.info.Dialled && !s.ready && !s.closing {
+			return false // it may know more
 		}
 	}
 	return true

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"bprelay/p2pwire"
@@ -21,7 +22,16 @@ type Scenario struct {
 	Trx    time.Duration // a transaction every so often at a random node; 0 for none
 	Faults bool          // random faults: kills, restarts, resets, pauses, relay restarts
 	Evil   bool          // a network peer that sends damaged copies of what it sees, before the good ones
+	// Script plays named faults at offsets from the start of our first judged round.
+	Script []Step
 	Log    func(format string, args ...any)
+}
+
+// Step is one scripted fault: what happens After the timestamp of our round's first slot, and For how
+// long, to the relay or to one of our nodes.
+type Step struct {
+	After, For time.Duration
+	Target     string // "relay", or a node such as "bp0:1", or its link "relay-bp0:1"
 }
 
 // Outcome is what became of it.
@@ -124,6 +134,10 @@ func Run(sc Scenario) *Outcome {
 	// The first schedule warms up: our round may be under way at the start.
 	x.w.Run(cycle)
 	first := p2pwire.SlotAt(x.w.Now().Wall) + 1
+	round := chain.NextRound(ourProducer, first).Time() - chain.GenesisTime()
+	for _, s := range sc.Script {
+		x.w.At(time.Duration(round)+s.After, func() { x.play(s) })
+	}
 	if sc.Faults {
 		x.plan(ours, time.Duration(sc.Rounds)*cycle)
 	}
@@ -234,6 +248,20 @@ func (x *world) plan(ours []string, d time.Duration) {
 				})
 			})
 		}
+	}
+}
+
+// play carries out a scripted fault. The round counts as one of a kill only if a node was killed.
+func (x *world) play(s Step) {
+	x.fault("%s down for %s", s.Target, s.For)
+	switch {
+	case s.Target == "relay":
+		x.w.Kill(relayAddr)
+		x.w.At(x.w.Now().Mono+s.For, x.addRelay)
+	case strings.HasPrefix(s.Target, "relay-"):
+		x.w.Reset(relayAddr, s.Target[len("relay-"):])
+	default:
+		x.kill(s.Target)
 	}
 }
 

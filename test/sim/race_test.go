@@ -61,6 +61,21 @@ func TestQuietWorld(t *testing.T) {
 	}
 }
 
+// TestRelayRestartInRound: the blocks made while the relay was down are fetched from the nodes, so a
+// short absence costs nothing.
+func TestRelayRestartInRound(t *testing.T) {
+	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
+		for s := range uint64(6) {
+			sc := Scenario{Seed: 300 + s, Mode: mode, Nodes: 2, Rounds: 1, Trx: 150 * time.Millisecond, Script: []Step{
+				{After: time.Duration(s) * 700 * time.Millisecond, For: 300 * time.Millisecond, Target: "relay"},
+			}}
+			o := Run(sc)
+			check(t, sc, o)
+			t.Logf("seed %d, %s: %d of %d slots public", sc.Seed, mode, o.Report.SlotsPublic, o.Report.SlotsDue)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	list := []uint64{1, 2, 3, 4}
 	for range *seeds {
