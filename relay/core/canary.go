@@ -207,7 +207,7 @@ func (c *Core) nodeGone(s *session, why Reason) {
 		}
 		return false
 	})
-	if s.servedBy != 0 && why == ReasonPeerClosed {
+	if s.servedBy != 0 && why == ReasonPeerClosed && s.info.Name != "" {
 		c.badServer[s.Name()] = s.servedBy
 	}
 	if why != ReasonPeerClosed {

@@ -20,8 +20,10 @@ type Scenario struct {
 	Nodes  int
 	Rounds int           // full schedules to run (24 s each)
 	Trx    time.Duration // a transaction every so often at a random node; 0 for none
-	Faults bool          // random faults: kills, restarts, resets, pauses, relay restarts
-	Evil   bool          // a network peer that sends damaged copies of what it sees, before the good ones
+	// Distance is the one-way latency within the network and to it; 0 means next door.
+	Distance time.Duration
+	Faults   bool // random faults: kills, restarts, resets, pauses, relay restarts
+	Evil     bool // a network peer that sends damaged copies of what it sees, before the good ones
 	// Script plays named faults at offsets from the start of our first judged round.
 	Script []Step
 	Log    func(format string, args ...any)
@@ -116,6 +118,18 @@ func Run(sc Scenario) *Outcome {
 	x.add(simnet.Config{Name: observerAddr, Address: observerAddr, Peers: []string{relayAddr}, VoteThreads: 2})
 	for _, addr := range ours {
 		x.add(simnet.Config{Name: addr, Address: addr, Producers: producers[:1], Finalizers: producers[:1], EnableStaleProduction: true})
+	}
+	if sc.Distance > 0 {
+		for i, a := range append([]string{relayAddr, observerAddr}, public...) {
+			for _, b := range public[min(max(i-2, 0), len(public)):] {
+				if a != b {
+					x.w.SetLatency(a, b, sc.Distance)
+				}
+			}
+			if a == relayAddr {
+				x.w.SetLatency(a, observerAddr, sc.Distance)
+			}
+		}
 	}
 	x.addRelay()
 	x.w.Tap(func(now simnet.Instant, d simnet.Delivery) {

@@ -61,6 +61,19 @@ func TestQuietWorld(t *testing.T) {
 	}
 }
 
+func TestDistantNetwork(t *testing.T) {
+	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
+		for _, d := range []time.Duration{30 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond} {
+			sc := Scenario{Seed: 7, Mode: mode, Nodes: 3, Rounds: 2, Trx: 200 * time.Millisecond, Distance: d}
+			o := Run(sc)
+			check(t, sc, o)
+			if o.Report.SlotsPublic != 24 || o.Report.SlotsOrphaned > 0 {
+				t.Errorf("%s, %s away: %d public, %d orphaned, withheld %v", mode, d, o.Report.SlotsPublic, o.Report.SlotsOrphaned, o.Relay.Core().Snapshot(o.Relay.now).Stats.OwnWithheld)
+			}
+		}
+	}
+}
+
 // TestRelayRestartInRound: the blocks made while the relay was down are fetched from the nodes, so a
 // short absence costs nothing.
 func TestRelayRestartInRound(t *testing.T) {
