@@ -97,16 +97,19 @@ func (c *Core) insert(id p2pwire.ID) *block {
 	return b
 }
 
+// maxPinned is how many pinned entries are passed over in the search for one to evict.
+const maxPinned = 256
+
 // evict takes the oldest entry out; the public head, the lineage's tip and held candidates go
 // round instead.
 func (c *Core) evict() {
 	t := &c.blocks
-	for range t.n {
+	for range min(t.n, maxPinned) {
 		b := t.fifo[t.head]
 		t.fifo[t.head] = nil
 		t.head = (t.head + 1) % len(t.fifo)
 		t.n--
-		if b == c.head || b == c.lineage.tip || b.held {
+		if b == c.head || b == c.lineage.tip || b.held || c.onTrial(b.frame) {
 			t.fifo[(t.head+t.n)%len(t.fifo)] = b
 			t.n++
 			continue
@@ -114,9 +117,17 @@ func (c *Core) evict() {
 		c.discard(b)
 		return
 	}
-	// Everything left is pinned: the bounds are far larger than what can be pinned but for a flood
-	// of held candidates, of which the oldest gives way.
+	// The oldest are all pinned, which only a flood can do: the very oldest gives way.
 	b := t.fifo[t.head]
+	for range t.n {
+		if b != c.head && b != c.lineage.tip {
+			break
+		}
+		t.fifo[t.head] = nil
+		t.head = (t.head + 1) % len(t.fifo)
+		t.fifo[(t.head+t.n-1)%len(t.fifo)] = b
+		b = t.fifo[t.head]
+	}
 	t.fifo[t.head] = nil
 	t.head = (t.head + 1) % len(t.fifo)
 	t.n--
@@ -155,6 +166,18 @@ func (c *Core) remove(b *block) {
 		t.n--
 		c.discard(b)
 		return
+	}
+}
+
+// removeTree takes an entry out, and what builds on it and was not proven good.
+func (c *Core) removeTree(e *block) {
+	id := e.id
+	c.remove(e)
+	for i := 0; i < c.blocks.n; i++ {
+		if x := c.blocks.at(i); x.prev == id && !x.own && !x.survived && x.frame != nil {
+			c.removeTree(x)
+			i = -1
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ func (b *bootstrap) init(c *Core) {
 // bootFrom asks a network peer that just became ready, if nobody is being asked.
 func (c *Core) bootFrom(s *session) {
 	b := &c.boot
+	if !s.info.Dialled && c.dialledPeers() {
+		return // whoever connects to us comes second
+	}
 	if b.learned || b.tried[s.id] || (b.peer != 0 && c.sessions[b.peer] != nil && c.since(b.asked) < bootPatience) {
 		return
 	}
@@ -43,11 +46,22 @@ func (c *Core) bootFrom(s *session) {
 		c.relink(root)
 	}
 	if s.headID == s.rootID || s.headNum == 0 {
-		c.bootDone(true)
+		// It has nothing to show yet; its next block will do.
+		c.bootDone(false)
 		return
 	}
 	c.ask(s, s.rootID)
 	c.timers.add(c.now.Mono+bootPatience, timer{kind: timerBoot})
+}
+
+// dialledPeers tells whether there is a network peer that was chosen by configuration.
+func (c *Core) dialledPeers() bool {
+	for _, s := range c.sessions {
+		if s.info.Side == Network && s.info.Dialled && !s.closing {
+			return true
+		}
+	}
+	return false
 }
 
 // bootStep goes on to the next peer, or gives up waiting.
@@ -94,34 +108,39 @@ func (c *Core) bootDone(learned bool) {
 
 // ask requests the blocks behind from, which the peer must know: an unknown id brings a go_away.
 func (c *Core) ask(s *session, from p2pwire.ID) {
+	s.asked = c.now.Mono
 	c.sendControl(s, p2pwire.Request{Blocks: p2pwire.IDList{Mode: p2pwire.ListCatchUp, IDs: []p2pwire.ID{from}}})
 }
 
 // askGap is the least time between two requests for missing blocks to one peer.
 const askGap = 500 * time.Millisecond
 
-// fetchGap asks the sender of an orphan for what is missing below it: from the newest linked block
-// beneath the gap that the network or one of our nodes named or sent, else from the sender's root.
-func (c *Core) fetchGap(s *session, orphan *block) {
+// bottom is the number of the lowest block of the chain of orphans that e is the top of.
+func (c *Core) bottom(e *block) uint32 {
+	for p := c.blocks.get(e.prev); p != nil && p.counted; p = c.blocks.get(e.prev) {
+		e = p
+	}
+	return e.num
+}
+
+// fetchGap asks the sender of an orphan for what is missing below num: from the newest linked block
+// beneath that the sender or one of our nodes has, else from the sender's root.
+func (c *Core) fetchGap(s *session, num uint32) {
 	if c.since(s.lastPush) < askGap {
 		return
 	}
 	s.lastPush = c.now.Mono
-	bottom := orphan
-	for p := c.blocks.get(bottom.prev); p != nil && p.counted; p = c.blocks.get(bottom.prev) {
-		bottom = p
-	}
 	var from *block
 	for i := range c.blocks.n {
 		x := c.blocks.at(i)
-		if x.linked && x.public && x.num < bottom.num && (x.source != 0 || x.taken) && (from == nil || x.num > from.num) {
+		if x.linked && x.public && x.num < num && (x.survived || x.has.has(s.lane)) && (from == nil || x.num > from.num) {
 			from = x
 		}
 	}
 	switch {
 	case from != nil && from.num >= s.rootNum:
 		c.ask(s, from.id)
-	case s.rootNum < bottom.num && s.rootNum > 0:
+	case s.rootNum < num && s.rootNum > 0:
 		c.ask(s, s.rootID)
 	case from != nil:
 		c.ask(s, from.id)

@@ -14,17 +14,19 @@ import (
 
 // trial is one such message on its way.
 type trial struct {
-	frame  *buf
-	block  *block // nil for a vote
-	source SessionID
-	pair   uint64 // vote: source's pair with the finalizer key
-	node   SessionID
-	name   string
-	nodeID p2pwire.ID // the process that took it
-	at     time.Duration
-	kills  int
-	waited bool // for a node that was slow to read
-	solo   bool
+	frame    *buf
+	block    *block // nil for a vote
+	source   SessionID
+	pair     uint64 // vote: source's pair with the finalizer key
+	node     SessionID
+	name     string
+	nodeID   p2pwire.ID // the process that took it
+	at       time.Duration
+	kills    int  // links it may have cost
+	absent   int  // nodes that left and did not come back in time
+	unlinked bool // the node said that it could not use the block
+	waited   bool // for a node that was slow to read
+	solo     bool
 }
 
 // direct notes that a vote of a trusted source went to all nodes at once.
@@ -43,7 +45,9 @@ type canaries struct {
 	next      int
 	seed      maphash.Seed
 	strikes   map[string]int
-	stalled   bool // a block could not be tried, for want of a node
+	doubts    map[string]int // how often a source's votes went out just before a node left
+	left      time.Duration  // when a node closed its link last
+	stalled   bool           // a block could not be tried, for want of a node
 }
 
 const (
@@ -55,6 +59,8 @@ const (
 func (k *canaries) init() {
 	k.seed = maphash.MakeSeed()
 	k.strikes = make(map[string]int)
+	k.doubts = make(map[string]int)
+	k.left = -time.Hour
 }
 
 // pickCanary chooses the node to go first: one that has the block's parent, that does not lead, of
@@ -108,9 +114,12 @@ func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
 }
 
 func (c *Core) begin(t trial, s *session) {
-	if len(c.canary.running) >= maxTrials {
+	if len(c.canary.running) >= maxTrials || (t.block == nil && c.voteTrials(t.source) >= maxVoteTrials) {
 		c.stats.Dropped[ReasonCanaryFull]++
 		c.pool.release(t.frame)
+		if t.block != nil {
+			c.stall()
+		}
 		return
 	}
 	t.node, t.name, t.nodeID = s.id, s.Name(), s.peerID
@@ -119,6 +128,17 @@ func (c *Core) begin(t trial, s *session) {
 		c.timers.add(t.at, timer{kind: timerCanary})
 	}
 	c.canary.running = append(c.canary.running, t)
+}
+
+// voteTrials counts a source's votes on trial.
+func (c *Core) voteTrials(source SessionID) int {
+	n := 0
+	for i := range c.canary.running {
+		if t := &c.canary.running[i]; t.block == nil && t.source == source {
+			n++
+		}
+	}
+	return n
 }
 
 // canaryDue ends the trials whose node kept its session long enough.
@@ -137,6 +157,10 @@ func (c *Core) canaryDue() {
 			// It has not even read so far: no verdict yet.
 			t.waited, t.at = true, c.now.Mono+c.cfg.SurviveAfter
 			k.running = append(k.running, t)
+			continue
+		}
+		if t.unlinked {
+			c.refute(t)
 			continue
 		}
 		c.survived(t)
@@ -178,16 +202,55 @@ func (c *Core) survived(t trial) {
 		c.vouch(e)
 		c.fanIn(e, nil, false)
 	} else {
-		if src != nil && src.pairs != nil {
-			if len(src.pairs) >= maxPairs {
-				clear(src.pairs)
+		if v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body()); err == nil && src != nil && src.pairs != nil {
+			// nodeos looks at a vote only when it has the block: no proof otherwise.
+			if e := c.blocks.get(v.BlockID); e != nil && e.survived {
+				if len(src.pairs) >= maxPairs {
+					clear(src.pairs)
+				}
+				src.pairs[t.pair]++
 			}
-			src.pairs[t.pair] = struct{}{}
 		}
 		c.fanVote(t.frame, t.node)
 	}
 	c.pool.release(t.frame)
 }
+
+// spoke takes a node's handshake as its answer to the blocks it is trying: nodeos sends one for a
+// block that it rejects without closing, as unlinkable or, before Spring 1.1, as bad.
+func (c *Core) spoke(s *session, head *block) {
+	for i := range c.canary.running {
+		t := &c.canary.running[i]
+		if t.node != s.id || t.block == nil || (head != nil && c.extends(head, t.block)) {
+			continue
+		}
+		if s.headNum+1 >= t.block.num {
+			t.unlinked = true
+			continue
+		}
+		// It lacks the parent, which it is given now.
+		t.block.has.clear(s.lane)
+	}
+}
+
+// refute throws a payload out that a node did not want. That is no crime: it may have lacked
+// something. A source that does it all the time is ended.
+func (c *Core) refute(t trial) {
+	c.stats.Dropped[ReasonRejected]++
+	c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+	if src := c.sessions[t.source]; src != nil {
+		src.proven = false
+		if src.refuted++; src.refuted >= maxRefuted {
+			c.shutOut(src, t.frame)
+		}
+	}
+	c.throwOut(t)
+	c.pool.release(t.frame)
+	c.retry()
+}
+
+// maxRefuted is how many blocks of one session our nodes may reject before it is shut out.
+const maxRefuted = 32
 
 // watch remembers that a vote of a trusted pair went to everyone.
 func (k *canaries) watch(c *Core, s *session) {
@@ -207,8 +270,14 @@ func (c *Core) nodeGone(s *session, why Reason) {
 		}
 		return false
 	})
-	if s.servedBy != 0 && why == ReasonPeerClosed && s.info.Name != "" {
-		c.badServer[s.Name()] = s.servedBy
+	if why == ReasonPeerClosed && s.servedBy != "" && c.since(s.served) < suspendFor {
+		c.failed(s.servedBy)
+		if c.failures[s.servedBy] > maxServerFailures {
+			c.ban(s.servedBy)
+		}
+	}
+	if why == ReasonPeerClosed {
+		k.left = c.now.Mono
 	}
 	if why != ReasonPeerClosed {
 		for _, t := range gone {
@@ -216,15 +285,21 @@ func (c *Core) nodeGone(s *session, why Reason) {
 		}
 		return
 	}
-	if len(gone) == 0 {
-		for _, d := range k.recent {
-			if d.source != 0 && c.since(d.at) < c.cfg.SurviveAfter {
-				if src := c.sessions[d.source]; src != nil {
-					src.proven = false
-					clear(src.pairs)
+	for i, d := range k.recent {
+		if d.source != 0 && c.since(d.at) < c.cfg.SurviveAfter {
+			// One of these may have been it. Trust is earned back the slower the more often it was lost.
+			k.recent[i].source = 0
+			if src := c.sessions[d.source]; src != nil && len(src.pairs) > 0 {
+				key := banKey(src.info)
+				if len(k.doubts) >= maxBans {
+					clear(k.doubts)
 				}
+				k.doubts[key] = min(k.doubts[key]+1, 4)
+				clear(src.pairs)
 			}
 		}
+	}
+	if len(gone) == 0 {
 		return
 	}
 	for i := range gone {
@@ -247,6 +322,9 @@ func (c *Core) nodeBack(s *session) {
 		}
 		return
 	}
+	for i := range mine {
+		mine[i].kills++
+	}
 	c.convict(mine)
 }
 
@@ -260,16 +338,17 @@ func (c *Core) nodeUnreachable(name string) {
 // suspendDue moves on with trials whose node did not come back in time: to another node, once.
 func (c *Core) suspendDue() {
 	due := c.takeSuspended(func(t *trial) bool { return t.at <= c.now.Mono })
-	var guilty []trial
 	for _, t := range due {
-		if t.kills++; t.kills > 1 {
-			guilty = append(guilty, t)
+		if t.absent++; t.absent > maxAbsent {
+			c.refute(t)
 			continue
 		}
 		c.again(t)
 	}
-	c.convict(guilty)
 }
+
+// maxAbsent is how many nodes may leave for good over one message before it is given up.
+const maxAbsent = 2
 
 func (c *Core) takeSuspended(match func(*trial) bool) []trial {
 	var out []trial
@@ -283,9 +362,10 @@ func (c *Core) takeSuspended(match func(*trial) bool) []trial {
 	return out
 }
 
-// convict: one message on trial was it; of several, each is tried alone.
+// convict: a link can be lost by chance, so a message is tried again, and alone; the second time it
+// was it.
 func (c *Core) convict(ts []trial) {
-	if len(ts) == 1 {
+	if len(ts) == 1 && (ts[0].kills > 1 || c.suspicious(ts[0].source)) {
 		c.blame(ts[0])
 		return
 	}
@@ -309,6 +389,21 @@ func (c *Core) convict(ts []trial) {
 	c.nextSolo()
 }
 
+// suspicious tells whether a source's messages were alone on trial when a node left for the third time
+// within a minute: chance does not do that.
+func (c *Core) suspicious(source SessionID) bool {
+	src := c.sessions[source]
+	if src == nil {
+		return false
+	}
+	if c.since(src.suspected) > time.Minute {
+		src.suspicions = 0
+	}
+	src.suspected = c.now.Mono
+	src.suspicions++
+	return src.suspicions > 2
+}
+
 func (c *Core) soloRunning() bool {
 	return slices.ContainsFunc(c.canary.running, func(t trial) bool { return t.solo }) ||
 		slices.ContainsFunc(c.canary.suspended, func(t trial) bool { return t.solo }) ||
@@ -317,6 +412,10 @@ func (c *Core) soloRunning() bool {
 
 func (c *Core) nextSolo() {
 	k := &c.canary
+	if len(k.solo) > 0 && c.since(k.left) < c.cfg.SurviveAfter {
+		c.stall() // what cost the last link may still cost others theirs
+		return
+	}
 	if len(k.solo) > 0 && !c.soloRunning() {
 		t := k.solo[0]
 		k.solo = slices.Delete(k.solo, 0, 1)
@@ -342,42 +441,85 @@ func (c *Core) again(t trial) {
 	c.begin(t, s)
 }
 
-// blame drops the message and shuts its source out for a while, longer each time.
+// blame drops a message that cost two links and shuts its source out for a while, longer each time.
 func (c *Core) blame(t trial) {
 	c.stats.Blamed++
 	c.stats.Dropped[ReasonHarmful]++
 	if src := c.sessions[t.source]; src != nil {
-		key := banKey(src.info)
-		c.canary.strikes[key] = min(c.canary.strikes[key]+1, 8)
-		ban := c.cfg.BlameBan << (c.canary.strikes[key] - 1)
-		if len(c.bans) >= maxBans {
-			clear(c.bans)
-			clear(c.canary.strikes)
-		}
-		c.bans[key] = c.now.Mono + ban
-		c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(t.frame.b).Type().String()})
-		c.endAfter(src, ReasonBlamed, ban)
+		c.shutOut(src, t.frame)
 	}
 	if t.block != nil {
 		c.harmful.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
 	}
-	if e := t.block; e != nil && e.frame == t.frame && !e.survived {
-		other := c.otherPayload(e, t.frame)
-		switch {
-		case other != nil:
-			c.setFrame(e, other.retain())
-		case e.verified:
-			// The header is genuine, only these bytes are not: wait for good ones.
-			c.setFrame(e, nil)
-			e.payloads, e.has = 0, lanes{}
-		default:
-			c.remove(e)
-		}
-	}
+	c.throwOut(t)
 	c.pool.release(t.frame)
 	c.dropVotes(t.source)
+	c.purge(t.source)
 	c.nextSolo()
 	c.retry()
+}
+
+// shutOut ends a session and bans its address.
+func (c *Core) shutOut(src *session, frame *buf) {
+	ban := c.ban(banKey(src.info))
+	c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(frame.b).Type().String()})
+	c.endAfter(src, ReasonBlamed, ban)
+}
+
+// ban refuses an address, longer each time, and tells for how long.
+func (c *Core) ban(key string) time.Duration {
+	if len(c.bans) >= maxBans {
+		clear(c.bans)
+		clear(c.canary.strikes)
+	}
+	c.canary.strikes[key] = min(c.canary.strikes[key]+1, 8)
+	d := c.cfg.BlameBan << (c.canary.strikes[key] - 1)
+	c.bans[key] = c.now.Mono + d
+	return d
+}
+
+// maxServerFailures is how many catch-ups may fail with one peer before it is shut out.
+const maxServerFailures = 1
+
+// throwOut takes a payload out of its block's entry.
+func (c *Core) throwOut(t trial) {
+	e := t.block
+	if e == nil || e.frame != t.frame || e.survived {
+		return
+	}
+	other := c.otherPayload(e, t.frame)
+	switch {
+	case other != nil:
+		c.setFrame(e, other.retain())
+	case e.signed:
+		// The header is genuine, only these bytes are not: wait for good ones.
+		c.setFrame(e, nil)
+		e.payloads, e.has = 0, lanes{}
+	default:
+		c.removeTree(e)
+	}
+}
+
+// purge removes what a guilty source sent and nobody else on the network has, nor any node of ours
+// took.
+func (c *Core) purge(source SessionID) {
+	for i := 0; i < c.blocks.n; i++ {
+		e := c.blocks.at(i)
+		if e.source == source && !e.survived && !e.taken && !e.own && e.frame != nil && !c.shared(e) {
+			c.removeTree(e)
+			i = -1
+		}
+	}
+}
+
+// shared tells whether another network session than its source sent a block.
+func (c *Core) shared(e *block) bool {
+	for _, n := range c.network {
+		if n.id != e.source && !n.closing && e.has.has(n.lane) {
+			return true
+		}
+	}
+	return false
 }
 
 // dropVotes takes a guilty source's other votes off trial. Its blocks stay: other peers' copies of
@@ -398,7 +540,10 @@ func (c *Core) dropVotes(source SessionID) {
 const (
 	// harmfulEntries and harmfulAge bound what is remembered of bad blocks.
 	harmfulEntries = 1024
-	harmfulAge     = time.Hour
+	harmfulAge     = 10 * time.Minute
+
+	// maxVoteTrials bounds a session's votes on trial.
+	maxVoteTrials = 128
 
 	maxBans  = 4096
 	maxPairs = 512
@@ -452,6 +597,9 @@ func (c *Core) retry() {
 }
 
 func (c *Core) onTrial(frame *buf) bool {
+	if frame == nil {
+		return false
+	}
 	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo, c.canary.parked} {
 		for i := range list {
 			if list[i].frame == frame {

@@ -15,6 +15,8 @@ type catchUp struct {
 	goal     p2pwire.ID // last block wanted; zero for the public head
 	server   SessionID
 	progress time.Duration
+	since    time.Duration // start of the present count of blocks
+	given    int           // blocks of the server since then
 	asked    bool
 }
 
@@ -26,6 +28,8 @@ const (
 	syncClaimWait = 500 * time.Millisecond
 	// syncPatience is how long a server may stall before another is asked.
 	syncPatience = 2 * time.Second
+	// syncPace and minPace: a server gives this many blocks in this time, or another is asked.
+	syncPace, minPace = 5 * time.Second, 50
 	// pushGap is the least time between two pushes that a session's handshakes trigger.
 	pushGap = 200 * time.Millisecond
 )
@@ -46,6 +50,9 @@ func (c *Core) nodeHandshake(s *session) {
 		head.taken = true
 		c.relink(head)
 		c.vouch(head)
+	}
+	if !first {
+		c.spoke(s, head)
 	}
 	behind := c.head != nil && !s.reaches(c, head)
 	switch {
@@ -97,7 +104,7 @@ func (c *Core) nameRoot(s *session) {
 		if c.blocks.get(s.rootID) == nil {
 			s.stubs++
 		}
-		if b := c.stub(s.rootID); b != nil {
+		if b := c.stub(s.rootID); b != nil && !b.own {
 			b.public = true
 		}
 	}
@@ -360,12 +367,11 @@ func (c *Core) fetchFor(v *session) {
 	y.asked, y.progress = true, c.now.Mono
 	c.timers.add(c.now.Mono+syncPatience, timer{kind: timerSync, session: v.id})
 	var best *session
-	bad := c.badServer[v.Name()]
 	for _, n := range c.network {
-		if n.closing || (n.id == bad && len(c.network) > 1) || n.serving != 0 || n.rootNum == 0 || n.id == y.server || n.kind == p2pwire.KindTransactions {
+		if n.closing || n.serving != 0 || n.rootNum == 0 || n.id == y.server || n.kind == p2pwire.KindTransactions {
 			continue
 		}
-		if best == nil || n.headNum > best.headNum {
+		if best == nil || c.betterServer(n, best) {
 			best = n
 		}
 	}
@@ -378,8 +384,30 @@ func (c *Core) fetchFor(v *session) {
 	} else if n := c.sessions[y.server]; n != nil {
 		n.serving = 0
 	}
-	y.server, v.servedBy, best.serving = best.id, best.id, v.id
+	y.server, v.servedBy, best.serving = best.id, banKey(best.info), v.id
+	y.given, y.since = 0, c.now.Mono
 	c.ask(best, y.tip)
+}
+
+// betterServer prefers who failed less, then who was chosen by configuration, then who has shown good
+// blocks. What a peer claims as its head counts for nothing.
+func (c *Core) betterServer(a, b *session) bool {
+	fa, fb := c.failures[banKey(a.info)], c.failures[banKey(b.info)]
+	switch {
+	case fa != fb:
+		return fa < fb
+	case a.info.Dialled != b.info.Dialled:
+		return a.info.Dialled
+	}
+	return a.proven && !b.proven
+}
+
+// failed counts a catch-up against the peer that served it.
+func (c *Core) failed(server string) {
+	if len(c.failures) >= maxBans {
+		clear(c.failures)
+	}
+	c.failures[server]++
 }
 
 // syncDue looks after a catch-up from beyond the ring.
@@ -390,11 +418,20 @@ func (c *Core) syncDue(v *session) {
 	if c.joinRing(v) {
 		return
 	}
-	if !v.sync.asked || c.since(v.sync.progress) >= syncPatience {
+	y := v.sync
+	switch {
+	case !y.asked || c.since(y.progress) >= syncPatience:
 		c.fetchFor(v)
 		return
+	case c.since(y.since) >= syncPace:
+		if y.given < minPace {
+			c.failed(v.servedBy)
+			c.fetchFor(v)
+			return
+		}
+		y.given, y.since = 0, c.now.Mono
 	}
-	c.timers.add(v.sync.progress+syncPatience, timer{kind: timerSync, session: v.id})
+	c.timers.add(min(y.progress+syncPatience, y.since+syncPace), timer{kind: timerSync, session: v.id})
 }
 
 // joinRing goes on from the ring once the catch-up has reached it.
@@ -453,7 +490,8 @@ func (c *Core) routeSync(s *session, v *p2pwire.Block, f p2pwire.Frame, owned *b
 	b := c.keep(f, owned)
 	c.send(t, queueSync, b)
 	c.pool.release(b)
-	t.sync.tip, t.sync.progress = v.ID, c.now.Mono
+	t.sync.tip, t.sync.progress, t.served = v.ID, c.now.Mono, c.now.Mono
+	t.sync.given++
 	if e := c.blocks.get(v.ID); e != nil && !old {
 		e.has.set(t.lane)
 		c.joinRing(t)

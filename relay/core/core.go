@@ -100,21 +100,21 @@ type Core struct {
 	started Instant
 	stop    bool
 
-	pool      bufPool
-	sessions  map[SessionID]*session
-	lastID    SessionID
-	byLane    [maxLanes]*session
-	internal  []*session // handshaken, in the order they became ready
-	network   []*session // handshaken, in the order they became ready
-	rxBytes   int        // bytes of partial frames held
-	queued    int        // bytes queued on all sessions
-	young     int        // sessions without a handshake
-	inbound   int        // accepted network sessions
-	writable  []*session
-	closing   []CloseRequest
-	ended     []*session               // closing, not yet forgotten
-	bans      map[string]time.Duration // remote host -> Mono until which it is refused
-	badServer map[string]SessionID     // node -> network peer over whose catch-up it closed its link
+	pool     bufPool
+	sessions map[SessionID]*session
+	lastID   SessionID
+	byLane   [maxLanes]*session
+	internal []*session // handshaken, in the order they became ready
+	network  []*session // handshaken, in the order they became ready
+	rxBytes  int        // bytes of partial frames held
+	queued   int        // bytes queued on all sessions
+	young    int        // sessions without a handshake
+	inbound  int        // accepted network sessions
+	writable []*session
+	closing  []CloseRequest
+	ended    []*session               // closing, not yet forgotten
+	bans     map[string]time.Duration // remote host -> Mono until which it is refused
+	failures map[string]int           // banKey -> catch-ups that a peer served badly
 
 	chainID p2pwire.ID
 	window  *dedup.Window
@@ -149,15 +149,15 @@ func New(cfg Config, now Instant) (*Core, error) {
 	}
 	c := &Core{
 		cfg: cfg, obs: cfg.Observer, now: now, started: now, chainID: cfg.ChainID,
-		rng:       rand.NewChaCha8(cfg.Seed),
-		sessions:  make(map[SessionID]*session),
-		bans:      make(map[string]time.Duration),
-		badServer: make(map[string]SessionID),
-		window:    dedup.NewWindow(cfg.DedupEntries, cfg.DedupAge),
-		harmful:   dedup.NewWindow(harmfulEntries, harmfulAge),
-		claims:    dedup.NewSlots(cfg.ClaimEntries),
-		own:       make(map[p2pwire.Name]*producer),
-		learned:   make(map[p2pwire.Name]*p2pwire.K1Verifier),
+		rng:      rand.NewChaCha8(cfg.Seed),
+		sessions: make(map[SessionID]*session),
+		bans:     make(map[string]time.Duration),
+		failures: make(map[string]int),
+		window:   dedup.NewWindow(cfg.DedupEntries, cfg.DedupAge),
+		harmful:  dedup.NewWindow(harmfulEntries, harmfulAge),
+		claims:   dedup.NewSlots(cfg.ClaimEntries),
+		own:      make(map[p2pwire.Name]*producer),
+		learned:  make(map[p2pwire.Name]*p2pwire.K1Verifier),
 	}
 	for _, p := range cfg.Producers {
 		op := &producer{}

@@ -101,7 +101,10 @@ func (c *Core) firstHandshake(s *session, h *p2pwire.Handshake) bool {
 			return false
 		}
 	}
-	if other := c.sameNode(s, h.NodeID); other != nil {
+	if other := c.sameNode(s, h.NodeID); other != nil && s.info.Dialled && !other.info.Dialled {
+		// Node ids are no secret: one that we chose to dial goes before one that came by itself.
+		c.end(other, ReasonDuplicateSession)
+	} else if other != nil {
 		c.endAfter(s, ReasonDuplicateSession, duplicateRetry)
 		return false
 	}

@@ -1,6 +1,9 @@
 package core
 
 import (
+	"bytes"
+	"time"
+
 	"bprelay/p2pwire"
 )
 
@@ -30,6 +33,10 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		e.has.set(s.lane)
 		return
 	}
+	if v.HasQC && v.QC.Num > v.Num {
+		c.end(s, ReasonInvalidBlock) // a certificate for a block to come (the first Savanna block claims itself)
+		return
+	}
 	if v.Slot > p2pwire.SlotAt(c.now.Wall+int64(c.cfg.MaxFuture)) {
 		c.window.Forget(digest)
 		c.drop(s, ReasonTooFarAhead)
@@ -50,8 +57,13 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	signed := c.signatureKnown(&v)
 	switch {
 	case e != nil && e.own:
-		e.has.set(s.lane)
-		if e.withheld || e.held {
+		switch {
+		case e.claimed:
+			e.has.set(s.lane)
+		case e.held && !signed && (e.frame == nil || !bytes.Equal(e.frame.b, f)):
+			c.drop(s, ReasonTwin) // anyone can name the id of a block that is empty
+		case e.withheld || e.held:
+			e.has.set(s.lane)
 			c.publicElsewhere(s, e, f, owned)
 		}
 		return
@@ -71,9 +83,12 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.pool.release(twin)
 		return
 	}
-	if c.boot.orphans >= maxOrphans && e == nil && c.blocks.get(v.Previous) == nil {
+	if why := c.overQuota(s, &v, signed); why != ReasonNone {
 		c.window.Forget(digest)
-		c.drop(s, ReasonOrphan)
+		c.drop(s, why)
+		if why == ReasonOrphan {
+			c.fetchGap(s, v.Num)
+		}
 		return
 	}
 	if e == nil {
@@ -92,7 +107,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if !e.linked {
 		c.orphan(e)
 		c.drop(s, ReasonOrphan)
-		c.fetchGap(s, e)
+		c.fetchGap(s, c.bottom(e))
 		return
 	}
 }
@@ -100,8 +115,53 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 // staleDistance is how far below the public head a block is of no use to anyone live.
 const staleDistance = 1024
 
-// maxOrphans bounds the blocks kept whose parent is unknown.
-const maxOrphans = 256
+const (
+	// maxOrphans bounds the blocks kept whose parent is unknown, ofOne those of one session.
+	maxOrphans, maxOrphansOfOne = 512, 32
+	// maxUnproven bounds the linked blocks of one session that nobody vouched for; more may come
+	// from one that was asked for blocks.
+	maxUnproven, maxUnprovenAsked = 64, 1024
+	// askedFor is how long after a request its answer may take.
+	askedFor = 10 * time.Second
+)
+
+// overQuota tells whether a session has too many blocks in the table that nobody vouched for: they
+// would push out everything else.
+func (c *Core) overQuota(s *session, v *p2pwire.Block, signed bool) Reason {
+	if signed || s.info.Side == Internal {
+		return ReasonNone
+	}
+	orphans, unproven := 0, 0
+	for i := range c.blocks.n {
+		if x := c.blocks.at(i); x.source == s.id && !x.survived {
+			if x.counted {
+				orphans++
+			} else {
+				unproven++
+			}
+		}
+	}
+	asked := c.since(s.asked) < askedFor
+	if p := c.blocks.get(v.Previous); p == nil || !p.linked {
+		if c.boot.orphans >= maxOrphans || (orphans >= maxOrphansOfOne && !asked) {
+			return ReasonOrphan
+		}
+	}
+	if unproven >= maxUnprovenAsked || (unproven >= maxUnproven && !asked) {
+		return ReasonQuota
+	}
+	return ReasonNone
+}
+
+// dropOrphans forgets the orphans of a session that ended.
+func (c *Core) dropOrphans(s *session) {
+	for i := 0; i < c.blocks.n && c.boot.orphans > 0; i++ {
+		if x := c.blocks.at(i); x.counted && x.source == s.id && !c.shared(x) {
+			c.remove(x)
+			i--
+		}
+	}
+}
 
 // linkedBlock fans a public block in once its ancestry is known.
 func (c *Core) linkedBlock(b *block) {
@@ -212,7 +272,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 	if s.closing || s.kind == p2pwire.KindTransactions {
 		return false
 	}
-	path, bytes := c.path[:0], 0
+	path, size := c.path[:0], 0
 	c.path = nil // send can lead back here
 	defer func() { c.path = path[:0] }()
 	for x := b; !s.has(x); {
@@ -224,7 +284,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 			return false // follows when it has survived
 		}
 		path = append(path, x)
-		bytes += len(x.frame.b)
+		size += len(x.frame.b)
 		p := c.blocks.get(x.prev)
 		if p == nil {
 			if x.num > s.rootNum+1 {
@@ -235,7 +295,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 		}
 		x = p
 	}
-	if len(path) > 1 && bytes > syncLowWater {
+	if len(path) > 1 && size > syncLowWater {
 		c.startPush(s, path[len(path)-1].prev, p2pwire.ID{})
 		return false
 	}

@@ -103,23 +103,17 @@ func TestHarmfulBlockIsBlamedOnItsSource(t *testing.T) {
 	x := makeBlock(head, base, otherName)
 	bad := mutilate(t, x, 1)
 	evil.send(bad.frame)
-	victim, other := a, b
-	if len(b.blocks()) > 0 {
-		victim, other = b, a
+	nodes, lost := r.closeOver([]*peer{a, b}, bad.frame, head)
+	if evil.closed != core.ReasonBlamed || lost != 2 {
+		t.Fatalf("the source was closed as %v after %d links, want blamed after 2", evil.closed, lost)
 	}
-	victim.drop()
-	back := r.open(core.Internal, victim.name)
-	back.nodeID = victim.nodeID // the same process: it closed over the block
-	back.handshake(head, head)
-	if evil.closed != core.ReasonBlamed {
-		t.Fatalf("the source was closed as %v, want blamed", evil.closed)
-	}
-	r.run(time.Second)
-	other.want()
 	good.send(x.frame)
 	r.run(2 * survive)
-	other.want(x)
-	back.want(x)
+	for _, p := range nodes {
+		if !p.has(x.frame) {
+			t.Errorf("%s did not get the good copy", p.name)
+		}
+	}
 	if _, err := r.c.Open(r.now, core.SessionInfo{Side: core.Network, Name: "net1", Dialled: true, Remote: "10.0.0.1:1"}); err == nil {
 		t.Error("the blamed peer was let in again at once")
 	}

@@ -62,6 +62,17 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		return
 	}
 	e := c.blocks.get(v.ID)
+	ours := c.own[v.Producer] != nil
+	if e != nil && !e.stub() && ours && !e.own && !e.survived {
+		// Somebody sent bytes under this id before; only our node's are worth anything.
+		c.canary.forgetBlock(c, e)
+		if e.counted {
+			e.counted = false
+			c.boot.orphans--
+		}
+		e.signed, e.has = false, lanes{}
+		c.setFrame(e, nil)
+	}
 	if e != nil && !e.stub() {
 		if e.own && !e.sent.has(s.lane) {
 			c.stats.OwnWithheld[ReasonSameID]++
@@ -69,6 +80,10 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		}
 		e.has.set(s.lane)
 		e.sent.set(s.lane)
+		if !e.own {
+			e.taken = true
+			c.relink(e)
+		}
 		c.vouch(e)
 		return
 	}
@@ -85,10 +100,12 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	e.sent.set(s.lane)
 	c.setFrame(e, c.keep(f, owned))
 	e.payloads = maxPayloads
-	if c.own[v.Producer] == nil {
+	if !ours {
 		c.relayForeign(s, e)
 		return
 	}
+	// A handshake may have named it: that alone makes it no public block.
+	e.public, e.base = false, false
 	e.own, e.node = true, s.Name()
 	if p := c.blocks.get(e.prev); p != nil {
 		c.vouch(p)
@@ -194,7 +211,7 @@ func (c *Core) judge(e *block) (action, Reason) {
 	if act, why := c.judgeParent(e, p); act != actForward {
 		return act, why
 	}
-	if e.slot <= c.fenceSlot() && !c.learnedFor(e) {
+	if e.slot <= c.fenceSlot() && (c.shownElse(e) || !c.learnedFor(e)) {
 		return c.orGiveUp(e, ReasonStartFence)
 	}
 	return c.judgeSignature(e)
@@ -298,6 +315,18 @@ func (c *Core) learnedFor(e *block) bool {
 		}
 	}
 	return true
+}
+
+// shownElse tells whether the network shows another block for a candidate's slot, proven or not: what
+// this relay let out before its restart comes back that way.
+func (c *Core) shownElse(e *block) bool {
+	for i := range c.blocks.n {
+		x := c.blocks.at(i)
+		if x != e && !x.own && x.public && x.frame != nil && x.slot == e.slot && x.producer == e.producer {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeSignature checks the producer signature of a Savanna block where keys are configured.

@@ -185,12 +185,12 @@ func (c *Core) releaseTaken(s *session) {
 
 // afterTake refills the catch-up queue of a session that is being brought up.
 func (c *Core) afterTake(s *session) {
-	if s.sync != nil && s.out[queueSync].bytes < syncLowWater {
+	if s.sync != nil && s.out[queueGeneral].bytes < syncLowWater {
 		c.continueSync(s)
 	}
 }
 
-// CloseRequests appends and forgets the sessions the core wants closed.
+// CloseRequests appends the sessions the core wants closed, each once.
 func (c *Core) CloseRequests(dst []CloseRequest) []CloseRequest {
 	dst = append(dst, c.closing...)
 	c.closing = c.closing[:0]

@@ -24,7 +24,6 @@ const (
 	ReasonStartFence
 	ReasonStarting
 	ReasonBadSignature
-	ReasonForeignClaim
 	ReasonClaimPending
 	ReasonClaimFailed
 
@@ -48,6 +47,8 @@ const (
 	ReasonCanaryFull
 	ReasonHarmful
 	ReasonProtocolVersion
+	ReasonRejected
+	ReasonQuota
 
 	// Sessions.
 	ReasonPeerClosed
@@ -96,7 +97,6 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonStartFence:     {"start_fence", "the relay just started and cannot know what went out before; the slot is closed unless the block extends the head just learned from the network"},
 	ReasonStarting:       {"starting", "the relay is fetching recent blocks from the network before it judges"},
 	ReasonBadSignature:   {"bad_signature", "the producer signature cannot be decoded"},
-	ReasonForeignClaim:   {"foreign_claim", "a block with our producer's valid signature, made elsewhere, already has this slot"},
 	ReasonClaimPending:   {"claim_pending", "the claim waits for the cluster"},
 	ReasonClaimFailed:    {"claim_failed", "the claim could not be made durable"},
 
@@ -119,6 +119,9 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonCanaryFull:           {"canary_full", "too many unproven messages are on trial"},
 	ReasonHarmful:              {"harmful", "the message made one of our nodes close its link"},
 	ReasonProtocolVersion:      {"protocol_version", "the peer's protocol version does not know the message"},
+
+	ReasonRejected: {"rejected", "our nodes could not use the block"},
+	ReasonQuota:    {"quota", "the session has too many blocks here that nobody vouched for"},
 
 	ReasonPeerClosed:       {"peer_closed", "the other side closed the connection"},
 	ReasonMalformed:        {"malformed", "a frame could not be decoded"},

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -234,6 +235,42 @@ func (p *peer) want(bs ...blk) {
 		}
 		p.r.t.Fatalf("%s received blocks %v, want %v", p.name, g, w)
 	}
+}
+
+// has tells whether exactly these bytes reached the peer.
+func (p *peer) has(f []byte) bool {
+	for _, g := range p.got {
+		if bytes.Equal(g, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// again brings a node back after it lost its link: the same process, at the head given.
+func (p *peer) again(root, head blk) *peer {
+	p.r.t.Helper()
+	back := p.r.open(core.Internal, p.name)
+	back.nodeID = p.nodeID
+	back.handshake(root, head)
+	return back
+}
+
+// closeOver lets every node that gets these bytes close its link over them and come back at head,
+// for two seconds; it returns the nodes as they are then, and how many links were lost.
+func (r *rig) closeOver(nodes []*peer, f []byte, head blk) ([]*peer, int) {
+	lost := 0
+	for range 100 {
+		for i, p := range nodes {
+			if p.has(f) {
+				lost++
+				p.drop()
+				nodes[i] = p.again(head, head)
+			}
+		}
+		r.run(20 * time.Millisecond)
+	}
+	return nodes, lost
 }
 
 // withheld tells how often an own block stayed inside for a reason.

@@ -14,27 +14,31 @@ type session struct {
 	info SessionInfo
 	host string // remote address without the port
 
-	ready    bool // its handshake was accepted
-	closing  bool // a close was requested; nothing more is read or queued
-	why      Reason
-	headSeen int // handshakes taken
-	stubs    int // entries its handshakes made in the block table
-	ourID    p2pwire.ID
-	peerID   p2pwire.ID
-	pv       uint16
-	kind     p2pwire.AddressKind
-	agent    string
-	address  string // p2p_address of its handshake
-	ourGen   int16
-	peerGen  int16
-	rootNum  uint32
-	rootID   p2pwire.ID
-	headNum  uint32
-	headID   p2pwire.ID
-	lane     int
-	held     bool // kept quiet by leash or API: gets no foreign votes
-	proven   bool // a block of this source survived
-	pairs    map[uint64]struct{}
+	ready      bool // its handshake was accepted
+	closing    bool // a close was requested; nothing more is read or queued
+	why        Reason
+	headSeen   int // handshakes taken
+	stubs      int // entries its handshakes made in the block table
+	ourID      p2pwire.ID
+	peerID     p2pwire.ID
+	pv         uint16
+	kind       p2pwire.AddressKind
+	agent      string
+	address    string // p2p_address of its handshake
+	ourGen     int16
+	peerGen    int16
+	rootNum    uint32
+	rootID     p2pwire.ID
+	headNum    uint32
+	headID     p2pwire.ID
+	lane       int
+	held       bool           // kept quiet by leash or API: gets no foreign votes
+	proven     bool           // a block of this source survived
+	pairs      map[uint64]int // network: votes survived, by finalizer key
+	asked      time.Duration  // network: when it was last asked for blocks
+	suspicions int            // network: nodes lost while only its message was on trial
+	suspected  time.Duration  // network: when last
+	refuted    int            // network: blocks our nodes rejected
 
 	opened   time.Duration
 	lastRecv time.Duration
@@ -45,9 +49,10 @@ type session struct {
 	rtt      time.Duration
 	offset   time.Duration // peer's clock minus ours
 
-	sync     *catchUp  // it is being brought up to the public chain
-	serving  SessionID // network: the node whose catch-up it answers
-	servedBy SessionID // node: who answered its catch-up last
+	sync     *catchUp      // it is being brought up to the public chain
+	serving  SessionID     // network: the node whose catch-up it answers
+	servedBy string        // node: who answered its catch-up last, by banKey
+	served   time.Duration // node: when it was last given a block of that answer
 
 	job     *Job // a large frame being checked off the loop
 	backlog *buf // bytes that came meanwhile
@@ -94,7 +99,7 @@ func (c *Core) Open(now Instant, info SessionInfo) (SessionID, error) {
 	c.lastID++
 	s := &session{
 		id: c.lastID, info: info, host: host, lane: -1,
-		opened: now.Mono, lastRecv: now.Mono, lastPush: -time.Hour, lastAsk: -time.Hour,
+		opened: now.Mono, lastRecv: now.Mono, lastPush: -time.Hour, lastAsk: -time.Hour, asked: -time.Hour,
 	}
 	c.random(s.ourID[:])
 	c.sessions[s.id] = s
@@ -150,7 +155,7 @@ func (c *Core) admit(s *session) bool {
 		c.internal = append(c.internal, s)
 	} else {
 		c.network = append(c.network, s)
-		s.pairs = make(map[uint64]struct{})
+		s.pairs = make(map[uint64]int)
 	}
 	c.note(Event{Kind: EventSessionUp, Session: s.id, Side: s.info.Side, Node: s.Name(), Remote: s.info.Remote, Detail: s.agent})
 	return true
@@ -206,6 +211,9 @@ func (c *Core) forget(s *session, why Reason) {
 		c.inbound--
 	}
 	c.dropServer(s)
+	if wasReady && s.info.Side == Network {
+		c.dropOrphans(s)
+	}
 	if wasReady {
 		c.note(Event{Kind: EventSessionDown, Session: s.id, Side: s.info.Side, Node: s.Name(), Remote: s.info.Remote, Reason: why})
 		if s.info.Side == Internal {

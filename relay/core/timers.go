@@ -15,7 +15,6 @@ const (
 	timerBoot    // bootstrap step
 	timerSync    // a catch-up must make progress
 	timerVotes   // the oldest waiting vote expires
-	timerFence   // the start fence may have passed
 	timerRetry   // messages that could not be tried are tried again
 	timerSuspend // a node closed its link: is it back?
 )
@@ -73,7 +72,7 @@ func (c *Core) Tick(now Instant) {
 			}
 		case timerKeepalive:
 			c.keepalive(s)
-		case timerHeld, timerFence:
+		case timerHeld:
 			c.judgeHeld()
 		case timerCanary:
 			c.canaryDue()

@@ -105,22 +105,11 @@ func TestNetworkVotesReachAllNodesOnce(t *testing.T) {
 	n.wantVotes()
 }
 
-func TestHarmfulVoteTakesOneLink(t *testing.T) {
+func TestHarmfulVoteIsBlamedOnItsSource(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	n.send(voteFrame(head, 66))
-	victim, other := a, b
-	if len(b.votes()) > 0 {
-		victim, other = b, a
-	}
-	victim.drop()
-	back := r.open(core.Internal, victim.name)
-	back.nodeID = victim.nodeID
-	back.handshake(head, head)
-	r.run(time.Second)
-	other.wantVotes()
-	back.wantVotes()
-	if n.closed != core.ReasonBlamed {
-		t.Errorf("the source was closed as %v, want blamed", n.closed)
+	if _, lost := r.closeOver([]*peer{a, b}, voteFrame(head, 66), head); n.closed != core.ReasonBlamed || lost != 2 {
+		t.Errorf("the source was closed as %v after %d links, want blamed after 2", n.closed, lost)
 	}
 }
 

@@ -73,9 +73,9 @@ var nodeLine = regexp.MustCompile(`^(\w+)\s+(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{
 
 // ends are words of net_plugin.cpp that tell of a connection's end or of its cause.
 var ends = []string{
-	"] closing", "closed connection", "go_away", "go away", "heartbeat timed out", "not accepted", "max violations",
+	"] closing", "closed connection", "go_away", "go away", "] heartbeat timed out", "not accepted", "max violations",
 	"Exception in handling message", "Invalid vote", "bad block", "invalid QC claim", "message length unexpected",
-	"Error reading message", "giving up on connection", "unable to fetch block", "bad handshake", "Peer chain is forked",
+	"Error reading message", "giving up on connection", "bad handshake", "Peer chain is forked",
 	"Self connection", "different chain",
 }
 
