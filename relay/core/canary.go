@@ -365,13 +365,22 @@ func (c *Core) takeSuspended(match func(*trial) bool) []trial {
 // convict: a link can be lost by chance, so a message is tried again, and alone; the second time it
 // was it.
 func (c *Core) convict(ts []trial) {
-	if len(ts) == 1 && (ts[0].kills > 1 || c.suspicious(ts[0].source)) {
-		c.blame(ts[0])
+	if len(ts) == 0 {
 		return
 	}
-	for _, t := range ts {
+	one := !slices.ContainsFunc(ts, func(t trial) bool { return t.source != ts[0].source })
+	twice := slices.ContainsFunc(ts, func(t trial) bool { return t.kills > 1 })
+	guilty := one && (twice || c.suspicious(ts[0].source))
+	for i, t := range ts {
+		if guilty && i == 0 {
+			continue
+		}
 		t.solo = true
 		c.canary.solo = append(c.canary.solo, t)
+	}
+	if guilty {
+		c.blame(ts[0]) // takes what else the source has here along
+		return
 	}
 	// Blocks first: everything waits for them.
 	slices.SortStableFunc(c.canary.solo, func(a, b trial) int {
@@ -389,7 +398,7 @@ func (c *Core) convict(ts []trial) {
 	c.nextSolo()
 }
 
-// suspicious tells whether a source's messages were alone on trial when a node left for the third time
+// suspicious tells whether only a source's messages were on trial when a node left, for the third time
 // within a minute: chance does not do that.
 func (c *Core) suspicious(source SessionID) bool {
 	src := c.sessions[source]

@@ -35,7 +35,7 @@ func testClient(t *testing.T, consensus simnet.Mode) {
 		others = append(others, engine.Target{Name: "echo", Dial: voted.address()})
 	}
 	w := startWorld(t, consensus, others...)
-	live := w.join(t, mode{agent: "live"})
+	live := w.join(t, "live", nil)
 	checkHandshake(t, w, live)
 	trx := sendTransaction(t, w, live)
 	breakOff(t, w)
@@ -44,7 +44,7 @@ func testClient(t *testing.T, consensus simnet.Mode) {
 		gone = append(gone, voted.fails(t, w))
 	}
 
-	until(t, "our blocks", func() bool { return len(live.blocks(t)) >= enough || live.ended() })
+	until(t, "our blocks", func() bool { return len(live.blocks(t)) >= enough })
 	blocks := live.blocks(t)
 	if claimed := w.claimedSince(w.session("live")); !begins(claimed, ids(blocks)) {
 		t.Errorf("received %v\nwent out %v", ids(blocks), claimed)
@@ -56,7 +56,8 @@ func testClient(t *testing.T, consensus simnet.Mode) {
 		}
 	}
 	checkIncluded(t, blocks, trx)
-	checkCatchUp(t, w, live)
+	checkLate(t, w, live)
+	checkRange(t, w, live)
 
 	// Nobody else noticed anything.
 	for _, e := range w.of(core.EventSessionDown) {
@@ -67,7 +68,7 @@ func testClient(t *testing.T, consensus simnet.Mode) {
 	for _, e := range w.of(core.EventAlarm) {
 		t.Errorf("alarm: %+v", e)
 	}
-	for _, p := range live.got {
+	for _, p := range live.all() {
 		if p.Type > eos.PackedTransactionMessageType {
 			t.Errorf("received a message of type %d, above the client's protocol version", p.Type)
 		}
@@ -179,44 +180,47 @@ func checkIncluded(t *testing.T, blocks []block, id p2pwire.ID) {
 // ends that session alone.
 func breakOff(t *testing.T, w *world) {
 	t.Helper()
-	c := w.join(t, mode{agent: "broken"})
+	c := w.join(t, "broken", nil)
 	if err := c.peer.WriteP2PMessage(&eos.GoAwayMessage{Reason: eos.GoAwayBenignOther, NodeID: c.peer.NodeID}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.wait(t); err == nil {
-		t.Error("the client ended without an error")
-	}
-	i := slices.IndexFunc(w.of(core.EventSessionDown), func(e core.Event) bool { return e.Session == w.session("broken") })
-	if i < 0 {
-		t.Fatal("the session did not end")
-	}
-	if e := w.of(core.EventSessionDown)[i]; e.Reason != core.ReasonMalformed {
-		t.Errorf("it ended with %s", e.Reason)
+	if e := w.end(t, c); e.Reason != core.ReasonMalformed {
+		t.Errorf("ended: %+v", e)
 	}
 	if st := w.status(t); st.Stats.Closed[core.ReasonMalformed] != 1 || st.Stats.Closed[core.ReasonGoAway] != 0 {
 		t.Errorf("sessions ended: %v", st.Stats.Closed)
 	}
-	if n := len(c.of(eos.GoAwayMessageType)); n != 0 {
+	if len(c.of(eos.GoAwayMessageType)) != 0 {
 		t.Error("the relay answered with go_away")
 	}
 }
 
-// checkCatchUp: a client in catch-up mode that has the first of our blocks gets the others, each
-// once, and goes on live.
-func checkCatchUp(t *testing.T, w *world, live *client) {
+// checkLate: a client whose head is the first of our blocks is given the others, each once, and then
+// what comes live.
+func checkLate(t *testing.T, w *world, live *client) {
 	t.Helper()
 	known := live.blocks(t)
-	late := w.join(t, mode{agent: "late", catchUp: true, head: &known[0]})
-	until(t, "the blocks it lacks", func() bool { return len(late.blocks(t)) >= len(known) || late.ended() })
+	late := w.join(t, "late", &known[0])
+	until(t, "the blocks it lacks", func() bool { return len(late.blocks(t)) >= len(known) })
 	got := ids(late.blocks(t))
-	if len(got) > 0 && got[0] == known[0].id {
-		got = got[1:] // asked for by its sync_request
-	}
-	until(t, "the same at the other client", func() bool { return len(live.blocks(t)) > len(got) || live.ended() })
+	until(t, "the same at the other client", func() bool { return len(live.blocks(t)) > len(got) })
 	if want := ids(live.blocks(t))[1:]; !begins(want, got) {
 		t.Errorf("received %v\nwant     %v", got, want)
 	}
-	if late.ended() || live.ended() {
-		t.Error("a client ended")
+}
+
+// checkRange: eos-go's sync_request brings the blocks from its start on, in order.
+func checkRange(t *testing.T, w *world, live *client) {
+	t.Helper()
+	known := live.blocks(t)
+	asking := w.join(t, "asking", nil)
+	if err := asking.peer.SendSyncRequest(known[0].wire.Num, known[len(known)-1].wire.Num); err != nil {
+		t.Fatal(err)
 	}
+	want := ids(known)
+	until(t, "the blocks asked for", func() bool {
+		got := ids(asking.blocks(t))
+		i := slices.Index(got, want[0]) // behind what came live
+		return i >= 0 && begins(got[i:], want)
+	})
 }

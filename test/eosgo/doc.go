@@ -3,22 +3,22 @@
 //
 // What eos-go is as a peer, seen here and in its source:
 //
-//   - Its own handshakes announce network version 1206, which is protocol version 1: no votes, nacks,
-//     notices of blocks or gossip may be sent to it. It claims whatever head it is given, usually
-//     none, and carries an empty key and signature.
+//   - It cannot send a handshake of its own: Peer.SendHandshake makes a signature that its encoder
+//     refuses, so Client.Start returns with that error, and so does everything in catch-up mode that
+//     ends in one. The connection is left open and read on; the tests write what it meant to write.
+//   - That handshake announces network version 1206, which is protocol version 1: no votes, nacks,
+//     notices of blocks or gossip may be sent to it. It carries an empty key and signature.
 //   - It answers every handshake with the same handshake, node id and address replaced. The echo
 //     announces the version of whoever it talks to. The relay goes by the first handshake of a
 //     session. A relay that dials an eos-go hears nothing but echoes, and takes it for a peer of its
 //     own version.
-//   - It knows messages 0 to 8. Any other one, so a vote (9), ends its client; so does whatever else
+//   - It knows messages 0 to 8. Any other one, so a vote (9), ends its reading, as does whatever else
 //     it cannot decode. The bytes go to stdout then.
 //   - Savanna's blocks it reads as any others: finality extension and quorum certificate stay opaque
 //     bytes, and are written again as they were.
 //   - It never answers a time message, and sends none by itself: who says nothing else is idle.
 //     Peer.SendTime keeps a session up, although it sends no times worth the name.
 //   - go_away's reason takes 1 byte in it, 4 in nodeos: its go_away does not decode.
-//   - In catch-up mode it answers a handshake with a sync_request from its own head on.
 //   - Peer.SetHandshakeTimeout makes it hang at the second message: every one waits for somebody to
-//     take note of the first one's arrival.
-//   - Client.Start returns with the first error and leaves the connection open.
+//     take note that the first one came.
 package eosgo

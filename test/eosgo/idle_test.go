@@ -19,20 +19,18 @@ func TestIdle(t *testing.T) {
 		ChainID: p2pwire.ID{1}, Producers: []core.Producer{{Name: name(t, own)}},
 		Keepalive: 100 * time.Millisecond, IdleTimeout: time.Second,
 	}})
-	lively := r.join(t, mode{agent: "lively", handler: p2p.HandlerFunc(func(e *p2p.Envelope) {
+	lively := r.join(t, "lively", nil, p2p.HandlerFunc(func(e *p2p.Envelope) {
 		if e.Packet.Type == eos.TimeMessageType {
 			_ = e.Sender.SendTime() // an error shows as an ended session
 		}
-	})})
-	silent := r.join(t, mode{agent: "silent"})
-	_ = silent.wait(t) // how a closed connection shows differs
-	down := r.of(core.EventSessionDown)
-	if len(down) != 1 || down[0].Session != r.session("silent") || down[0].Reason != core.ReasonIdle {
-		t.Errorf("ended: %+v", down)
+	}))
+	silent := r.join(t, "silent", nil)
+	if e := r.end(t, silent); e.Reason != core.ReasonIdle {
+		t.Errorf("ended: %+v", e)
 	}
 	before := len(lively.of(eos.TimeMessageType))
 	until(t, "more time messages", func() bool { return len(lively.of(eos.TimeMessageType)) >= before+15 })
-	if down := r.of(core.EventSessionDown); len(down) != 1 || lively.ended() {
+	if down := r.of(core.EventSessionDown); len(down) != 1 {
 		t.Errorf("ended: %+v", down)
 	}
 }

@@ -90,6 +90,21 @@ func (j *journal) session(agent string) core.SessionID {
 	return 0
 }
 
+// end waits until the client's session has ended.
+func (j *journal) end(t *testing.T, c *client) (down core.Event) {
+	t.Helper()
+	id := j.session(c.agent)
+	until(t, "the end of "+c.agent, func() bool {
+		list := j.of(core.EventSessionDown)
+		i := slices.IndexFunc(list, func(e core.Event) bool { return e.Session == id })
+		if i >= 0 {
+			down = list[i]
+		}
+		return i >= 0
+	})
+	return down
+}
+
 // claimedSince returns the own blocks that went out since a session was ready, in order.
 func (j *journal) claimedSince(id core.SessionID) (list []p2pwire.ID) {
 	j.mu.Lock()

@@ -10,7 +10,7 @@ import (
 	"bprelay/relay/core"
 )
 
-// Each test here shows one way in which the relay fails its node or the network.
+// Each test here is one way in which a network peer, or chance, once got the better of the relay.
 
 func (p *peer) requests() (out []p2pwire.Request) {
 	for _, f := range p.frames(p2pwire.TypeRequest) {
@@ -25,7 +25,7 @@ func (p *peer) requests() (out []p2pwire.Request) {
 
 // An empty block is the same for whoever makes it, but for the signature, which the id does not
 // cover: any full node can work out the id of our next block and send it first, badly signed.
-func TestReviewForgedTwinOfOurNextBlockMutesIt(t *testing.T) {
+func TestForgedTwinOfOurNextBlockMutesIt(t *testing.T) {
 	for _, mode := range []string{"legacy", "savanna with keys"} {
 		t.Run(mode, func(t *testing.T) {
 			opts := []blockOption{}
@@ -59,7 +59,7 @@ func TestReviewForgedTwinOfOurNextBlockMutesIt(t *testing.T) {
 }
 
 // The same while our candidate is held: the twin is taken as proof that the network has it.
-func TestReviewForgedTwinOfAHeldCandidate(t *testing.T) {
+func TestForgedTwinOfAHeldCandidate(t *testing.T) {
 	r, n, a, _, last := warm(t)
 	evil := r.network("evil", last)
 	r.until(base+12, 600*time.Millisecond)
@@ -79,7 +79,7 @@ func TestReviewForgedTwinOfAHeldCandidate(t *testing.T) {
 // A block that does not link at the node (its parent is below the node's root, but still in the
 // ring) is dropped there and answered with a handshake: the node keeps its link, so the block
 // "survives", becomes verified, and with an absurd QC claim the public head.
-func TestReviewUnlinkableBlockBecomesThePublicHead(t *testing.T) {
+func TestUnlinkableBlockBecomesThePublicHead(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	evil := r.network("evil", head)
 	chain := []blk{head}
@@ -113,7 +113,7 @@ func TestReviewUnlinkableBlockBecomesThePublicHead(t *testing.T) {
 
 // One reset of a node's connection while an honest block is on trial: its honest source is banned,
 // and the good bytes are refused from everybody for an hour, with all that builds on them.
-func TestReviewLinkResetDuringTrialShutsOutAGoodBlock(t *testing.T) {
+func TestLinkResetDuringTrialShutsOutAGoodBlock(t *testing.T) {
 	r, n, a, b, head := warm(t)
 	n2 := r.network("net2", head)
 	x := makeBlock(head, base-1, otherName, mark(9))
@@ -141,7 +141,7 @@ func TestReviewLinkResetDuringTrialShutsOutAGoodBlock(t *testing.T) {
 // A vote for a block that nobody knows costs a node nothing: nodeos ignores it. It earns trust all
 // the same, so that the next, bad one goes to all nodes at once, again and again, and nobody is
 // blamed.
-func TestReviewBadVoteOfATrustedPairCutsAllNodesAgainAndAgain(t *testing.T) {
+func TestBadVoteOfATrustedPairCutsAllNodesAgainAndAgain(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	evil := r.network("evil", head)
 	lost := 0
@@ -173,7 +173,7 @@ func TestReviewBadVoteOfATrustedPairCutsAllNodesAgainAndAgain(t *testing.T) {
 }
 
 // The same vote while an honest block is on trial: the block's source is blamed for it.
-func TestReviewBadVoteGetsAnHonestPeerBanned(t *testing.T) {
+func TestBadVoteGetsAnHonestPeerBanned(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	evil := r.network("evil", head)
 	evil.send(voteFrame(head, 66))
@@ -198,7 +198,7 @@ func TestReviewBadVoteGetsAnHonestPeerBanned(t *testing.T) {
 }
 
 // A source that is blamed leaves its other blocks on trial: each costs one more link.
-func TestReviewBurstOfBadBlocksCostsALinkEach(t *testing.T) {
+func TestBurstOfBadBlocksCostsALinkEach(t *testing.T) {
 	r, _, a, b, head := warm(t)
 	evil := r.network("evil", head)
 	nodes := []*peer{a, b}
@@ -233,7 +233,7 @@ func TestReviewBurstOfBadBlocksCostsALinkEach(t *testing.T) {
 
 // 256 orphans of one hostile peer, and no gap is ever asked for again: what an outage left out can
 // not be fetched, so nothing links any more.
-func TestReviewOrphanFloodStopsGapFetching(t *testing.T) {
+func TestOrphanFloodStopsGapFetching(t *testing.T) {
 	for _, flood := range []int{0, 256} {
 		r, n, a, b, head := warm(t)
 		evil := r.network("evil", head)
@@ -275,7 +275,7 @@ func TestReviewOrphanFloodStopsGapFetching(t *testing.T) {
 }
 
 // Votes with ever new keys fill the trials; a block whose trial finds no room is never tried again.
-func TestReviewVoteFloodStarvesBlocksOfTheirTrial(t *testing.T) {
+func TestVoteFloodStarvesBlocksOfTheirTrial(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	evil := r.network("evil", head)
 	for i := range 4096 {
@@ -292,7 +292,7 @@ func TestReviewVoteFloodStarvesBlocksOfTheirTrial(t *testing.T) {
 
 // Linked blocks are kept without a bound per source: 2048 small fakes evict everything real, a good
 // block on trial included.
-func TestReviewFakesEvictTheBlockOnTrial(t *testing.T) {
+func TestFakesEvictTheBlockOnTrial(t *testing.T) {
 	r, n, a, b, head := warm(t)
 	evil := r.network("evil", head)
 	chain := long(r, n, head, 10, base-60)
@@ -310,7 +310,7 @@ func TestReviewFakesEvictTheBlockOnTrial(t *testing.T) {
 
 // A hostile server of a catch-up comes back as a new session, names the highest head, and serves the
 // node again.
-func TestReviewHostileCatchUpServerIsAskedAgainAndAgain(t *testing.T) {
+func TestHostileCatchUpServerIsAskedAgainAndAgain(t *testing.T) {
 	r, _, _, _, _ := warm(t)
 	g := genesis(1)
 	v := r.open(core.Internal, "v")
@@ -345,7 +345,7 @@ func TestReviewHostileCatchUpServerIsAskedAgainAndAgain(t *testing.T) {
 }
 
 // A server that gives one block every 1.5 s keeps a catch-up for ever.
-func TestReviewDrippingCatchUpServer(t *testing.T) {
+func TestDrippingCatchUpServer(t *testing.T) {
 	r, n, _, _, _ := warm(t)
 	g := genesis(1)
 	evil := r.network("evil", genesis(1<<31))
@@ -371,7 +371,7 @@ func TestReviewDrippingCatchUpServer(t *testing.T) {
 
 // A handshake that names the id of our node's coming block makes a public entry of it. When the
 // block then loses its slot, it is not withheld, and votes for it leave.
-func TestReviewNamedHeadMakesAWithheldBlockPublic(t *testing.T) {
+func TestNamedHeadMakesAWithheldBlockPublic(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	r.until(base, early(base))
 	x, y := makeBlock(head, base, ourName, savanna(101), mark(1)), makeBlock(head, base, ourName, savanna(101), mark(2))
@@ -394,7 +394,7 @@ func TestReviewNamedHeadMakesAWithheldBlockPublic(t *testing.T) {
 
 // After a restart the network shows our block of the slot; until its trial is over the relay acts as
 // if it had not seen it, and lets a sibling out.
-func TestReviewSiblingOfOurEchoedBlockAfterARestart(t *testing.T) {
+func TestSiblingOfOurEchoedBlockAfterARestart(t *testing.T) {
 	r := newRig(t, time.Second)
 	root := makeBlock(genesis(100), base-9, otherName)
 	head := makeBlock(root, base-1, otherName)
@@ -414,7 +414,7 @@ func TestReviewSiblingOfOurEchoedBlockAfterARestart(t *testing.T) {
 
 // An unknown id in a request brings a go_away: a peer must not be asked from a block that only
 // another peer sent.
-func TestReviewGapIsAskedForFromAFake(t *testing.T) {
+func TestGapIsAskedForFromAFake(t *testing.T) {
 	r, n, _, _, head := warm(t)
 	evil := r.network("evil", head)
 	f := makeBlock(head, base, otherName, mark(66), signedBy(ourKey))
@@ -432,7 +432,7 @@ func TestReviewGapIsAskedForFromAFake(t *testing.T) {
 }
 
 // The start fence opens on the word of one accepted peer that has shown no block at all.
-func TestReviewFenceOpensOnAWord(t *testing.T) {
+func TestFenceOpensOnAWord(t *testing.T) {
 	r := newRig(t, time.Second)
 	head := makeBlock(genesis(100), base-1, otherName)
 	evil := r.network("evil", head) // root = head: nothing is asked, the network counts as learned
@@ -446,7 +446,7 @@ func TestReviewFenceOpensOnAWord(t *testing.T) {
 
 // Node ids are no secret: every peer of a node knows its id. Whoever connects with it first keeps a
 // configured peer out for as long as it likes.
-func TestReviewBorrowedNodeIDKeepsAConfiguredPeerOut(t *testing.T) {
+func TestBorrowedNodeIDKeepsAConfiguredPeerOut(t *testing.T) {
 	r, n, _, _, head := warm(t)
 	n.drop() // a short outage
 	id, err := r.c.Open(r.now, core.SessionInfo{Side: core.Network, Remote: "10.6.6.6:6666"})
@@ -466,7 +466,7 @@ func TestReviewBorrowedNodeIDKeepsAConfiguredPeerOut(t *testing.T) {
 
 // The child of a block that was thrown out is tried without its parent: no node can link it, so it
 // survives.
-func TestReviewChildOfAHarmfulBlockSurvives(t *testing.T) {
+func TestChildOfAHarmfulBlockSurvives(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	evil := r.network("evil", head)
 	f1 := makeBlock(head, base-1, otherName, savanna(101), mark(66), signedBy(ourKey))
@@ -497,7 +497,7 @@ func TestReviewChildOfAHarmfulBlockSurvives(t *testing.T) {
 
 // leap and spring 1.0 answer a badly signed block with a handshake and keep the link: there every
 // forged block survives.
-func TestReviewForgedChainBecomesThePublicHeadBehindLeapNodes(t *testing.T) {
+func TestForgedChainBecomesThePublicHeadBehindLeapNodes(t *testing.T) {
 	r, n, a, b, head := warm(t)
 	evil := r.network("evil", head)
 	prev := head
