@@ -290,7 +290,7 @@ func (c *Core) nodeGone(s *session, why Reason) {
 			// One of these may have been it. Trust is earned back the slower the more often it was lost.
 			k.recent[i].source = 0
 			if src := c.sessions[d.source]; src != nil && len(src.pairs) > 0 {
-				key := banKey(src.info)
+				key := src.key
 				if len(k.doubts) >= maxBans {
 					clear(k.doubts)
 				}
@@ -470,7 +470,7 @@ func (c *Core) blame(t trial) {
 
 // shutOut ends a session and bans its address.
 func (c *Core) shutOut(src *session, frame *buf) {
-	ban := c.ban(banKey(src.info))
+	ban := c.ban(src.key)
 	c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(frame.b).Type().String()})
 	c.endAfter(src, ReasonBlamed, ban)
 }

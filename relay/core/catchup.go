@@ -384,7 +384,7 @@ func (c *Core) fetchFor(v *session) {
 	} else if n := c.sessions[y.server]; n != nil {
 		n.serving = 0
 	}
-	y.server, v.servedBy, best.serving = best.id, banKey(best.info), v.id
+	y.server, v.servedBy, best.serving = best.id, best.key, v.id
 	y.given, y.since = 0, c.now.Mono
 	c.ask(best, y.tip)
 }
@@ -392,7 +392,7 @@ func (c *Core) fetchFor(v *session) {
 // betterServer prefers who failed less, then who was chosen by configuration, then who has shown good
 // blocks. What a peer claims as its head counts for nothing.
 func (c *Core) betterServer(a, b *session) bool {
-	fa, fb := c.failures[banKey(a.info)], c.failures[banKey(b.info)]
+	fa, fb := c.failures[a.key], c.failures[b.key]
 	switch {
 	case fa != fb:
 		return fa < fb

@@ -12,7 +12,7 @@ import (
 type session struct {
 	id   SessionID
 	info SessionInfo
-	host string // remote address without the port
+	key  string // what is banned, see banKey
 
 	ready      bool // its handshake was accepted
 	closing    bool // a close was requested; nothing more is read or queued
@@ -86,7 +86,6 @@ func (c *Core) Open(now Instant, info SessionInfo) (SessionID, error) {
 		c.stats.Refused++
 		return 0, ErrTooManySessions
 	}
-	host := hostOf(info.Remote)
 	if info.Side == Network {
 		if until, ok := c.bans[banKey(info)]; ok {
 			if now.Mono < until {
@@ -98,7 +97,7 @@ func (c *Core) Open(now Instant, info SessionInfo) (SessionID, error) {
 	}
 	c.lastID++
 	s := &session{
-		id: c.lastID, info: info, host: host, lane: -1,
+		id: c.lastID, info: info, key: banKey(info), lane: -1,
 		opened: now.Mono, lastRecv: now.Mono, lastPush: -time.Hour, lastAsk: -time.Hour, asked: -time.Hour,
 	}
 	c.random(s.ourID[:])

@@ -203,7 +203,7 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	b := c.keep(f, owned)
 	defer c.pool.release(b)
 	pair := maphash.Bytes(c.canary.seed, v.FinalizerKey())
-	if n := s.pairs[pair]; n > 0 && n >= 1<<(3*c.canary.doubts[banKey(s.info)]) {
+	if n := s.pairs[pair]; n > 0 && n >= 1<<(3*c.canary.doubts[s.key]) {
 		c.fanVote(b, 0)
 		c.canary.watch(c, s)
 		return

@@ -176,12 +176,20 @@ func checkIncluded(t *testing.T, blocks []block, id p2pwire.ID) {
 	}
 }
 
-// breakOff: a go_away of eos-go's is malformed, since its reason has 1 byte where nodeos has 4. It
-// ends that session alone.
+// breakOff: a go_away as eos-go declares it is malformed, since its reason has 1 byte where nodeos has
+// 4. It ends that session alone.
 func breakOff(t *testing.T, w *world) {
 	t.Helper()
 	c := w.join(t, "broken", nil)
-	if err := c.peer.WriteP2PMessage(&eos.GoAwayMessage{Reason: eos.GoAwayBenignOther, NodeID: c.peer.NodeID}); err != nil {
+	theirs := eos.GoAwayMessage{Reason: eos.GoAwayBenignOther, NodeID: c.peer.NodeID}
+	if _, err := eos.MarshalBinary(&theirs); err == nil {
+		t.Error("eos-go can encode go_away now: leave that to it")
+	}
+	frame, err := eos.MarshalBinary(&eos.Packet{Type: theirs.GetType(), Payload: append([]byte{byte(theirs.Reason)}, theirs.NodeID...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.peer.Write(frame); err != nil {
 		t.Fatal(err)
 	}
 	if e := w.end(t, c); e.Reason != core.ReasonMalformed {

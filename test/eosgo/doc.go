@@ -18,7 +18,8 @@
 //     bytes, and are written again as they were.
 //   - It never answers a time message, and sends none by itself: who says nothing else is idle.
 //     Peer.SendTime keeps a session up, although it sends no times worth the name.
-//   - go_away's reason takes 1 byte in it, 4 in nodeos: its go_away does not decode.
+//   - go_away's reason has 1 byte in it, 4 in nodeos: what it reads is wrong, and what somebody makes
+//     after its declaration does not decode. Its own encoder knows no such type and refuses.
 //   - Peer.SetHandshakeTimeout makes it hang at the second message: every one waits for somebody to
 //     take note that the first one came.
 package eosgo
