@@ -244,11 +244,12 @@ func (c *Core) startSync(s *session) {
 	if s.sync != nil || s.info.Side == Network || s.closing {
 		return
 	}
-	if c.head != nil {
+	if c.head != nil && c.head.num >= s.rootNum {
 		c.claimHead(s)
 		return
 	}
-	// No verified head to claim: every node is behind. What is fetched is tried on this one.
+	// No verified head that could be claimed: a head below the node's root would bring a go_away for
+	// good. What is fetched is tried on this node.
 	s.sync = &catchUp{far: true, tip: s.rootID}
 	c.fetchFor(s)
 }

@@ -88,6 +88,23 @@ func TestNodeFarBehindIsSyncedThroughTheNetwork(t *testing.T) {
 	b.want()
 }
 
+// A handshake whose head lies below its root brings a go_away that a nodeos never forgets.
+func TestHeadBelowRootIsNeverClaimed(t *testing.T) {
+	r, n, a, b, _ := warm(t)
+	b.drop()
+	a.handshake(genesis(600), genesis(600)) // a knows far more than we do, and leaves
+	a.drop()
+	v := r.open(core.Internal, "v")
+	v.handshake(genesis(500), genesis(500))
+	n.send(makeBlock(genesis(600), base, otherName).frame)
+	r.run(3 * time.Second)
+	for _, h := range handshakes(t, v) {
+		if h.RootNum > h.HeadNum {
+			t.Fatalf("claimed root %d above head %d", h.RootNum, h.HeadNum)
+		}
+	}
+}
+
 func TestFarSyncWithoutTheNodeAsking(t *testing.T) {
 	r, n, _, _, _ := warm(t)
 	v := r.open(core.Internal, "v")
