@@ -241,6 +241,21 @@ func (c *Core) extends(b, a *block) bool {
 	return b == a
 }
 
+// fork is the newest common ancestor of two blocks that the table knows, nil if there is none.
+func (c *Core) fork(a, b *block) *block {
+	for a != b && a != nil && b != nil {
+		if a.num > b.num {
+			a = c.blocks.get(a.prev)
+		} else {
+			b = c.blocks.get(b.prev)
+		}
+	}
+	if a != b {
+		return nil
+	}
+	return a
+}
+
 // setVerified records that a public block and so its public ancestors are good, and moves the public
 // head if it is better.
 func (c *Core) setVerified(b *block) {

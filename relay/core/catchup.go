@@ -203,10 +203,7 @@ func (c *Core) resend(s *session, head *block) {
 	for x := tip; x != nil && x != head && x.num > s.rootNum; x = c.blocks.get(x.prev) {
 		x.has.clear(s.lane)
 	}
-	base := tip
-	for base != nil && !c.extends(head, base) {
-		base = c.blocks.get(base.prev)
-	}
+	base := c.fork(tip, head)
 	if base != nil && base.num >= s.rootNum && c.lacksOwn(tip, base) {
 		c.startPush(s, base.id, tip.id)
 	}
@@ -354,9 +351,13 @@ func (c *Core) syncRequest(s *session, r p2pwire.SyncRequest) {
 		return
 	}
 	s.lastPush = c.now.Mono
+	goal := c.head
 	for x := c.head; x != nil && x.frame != nil && x.num >= r.Start; x = c.blocks.get(x.prev) {
+		if x.num >= r.End {
+			goal = x
+		}
 		if x.num == r.Start {
-			c.startPush(s, x.prev, p2pwire.ID{})
+			c.startPush(s, x.prev, goal.id)
 			return
 		}
 	}

@@ -88,6 +88,16 @@ func TestNodeFarBehindIsSyncedThroughTheNetwork(t *testing.T) {
 	b.want()
 }
 
+func TestSyncRequestIsServedAsAsked(t *testing.T) {
+	r, n, _, _, head := warm(t)
+	chain := long(r, n, head, 20, base-60)
+	n2 := r.network("net2", head)
+	r.run(time.Second)
+	n2.clear()
+	n2.send(p2pwire.AppendFrame(nil, p2pwire.SyncRequest{Start: chain[3].id.Num(), End: chain[8].id.Num()}))
+	n2.want(chain[3:9]...)
+}
+
 // A handshake whose head lies below its root brings a go_away that a nodeos never forgets.
 func TestHeadBelowRootIsNeverClaimed(t *testing.T) {
 	r, n, a, b, _ := warm(t)

@@ -285,10 +285,7 @@ func (c *Core) outvoted(a, b *block) bool {
 	if !b.savanna {
 		return false
 	}
-	fork := b
-	for fork != nil && !c.extends(a, fork) {
-		fork = c.blocks.get(fork.prev)
-	}
+	fork := c.fork(a, b)
 	return fork != nil && b.qcNum > fork.num
 }
 

@@ -15,6 +15,7 @@ import (
 // TestIdle: eos-go's client does not answer the relay's time messages, and is idle unless who uses
 // it says something. A nodeos closes it for the same reason after two keepalive intervals.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	r := startRelay(t, engine.Config{Core: core.Config{
 		ChainID: p2pwire.ID{1}, Producers: []core.Producer{{Name: name(t, own)}},
 		Keepalive: 100 * time.Millisecond, IdleTimeout: time.Second,
