@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"time"
@@ -31,26 +29,10 @@ func newDemoCommand() *cobra.Command {
 			}
 			o.Terminal = isTerminal(o.View)
 			summary, err := demo.Run(c.Context(), o)
-			if errors.Is(err, demo.ErrOptions) {
-				return misused(err)
-			}
 			if err != nil {
-				return failed(err)
+				return notRun(err, demo.ErrOptions)
 			}
-			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				err = e.Encode(summary)
-			} else {
-				err = summary.WriteText(c.OutOrStdout())
-			}
-			if err != nil {
-				return failed(err)
-			}
-			if !summary.OK {
-				return &exitError{code: exitDemo}
-			}
-			return nil
+			return show(c, summary, asJSON, summary.OK, exitDemo)
 		},
 	}
 	c.Flags().DurationVar(&o.Duration, "duration", time.Minute, "how long it runs; our first round begins after 4 to 10 s, the next ones 24 s apart")

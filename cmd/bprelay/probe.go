@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -38,26 +37,10 @@ func newProbeCommand() *cobra.Command {
 				o.ChainID = id
 			}
 			report, err := probe.Run(c.Context(), o)
-			if errors.Is(err, probe.ErrOptions) {
-				return misused(err)
-			}
 			if err != nil {
-				return failed(err)
+				return notRun(err, probe.ErrOptions)
 			}
-			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				err = e.Encode(report)
-			} else {
-				err = report.WriteText(c.OutOrStdout())
-			}
-			if err != nil {
-				return failed(err)
-			}
-			if !report.Healthy {
-				return &exitError{code: exitProbe}
-			}
-			return nil
+			return show(c, report, asJSON, report.Healthy, exitProbe)
 		},
 	}
 	c.Flags().StringVar(&chain, "chain-id", "", "chain the peer should be on, 64 hex digits; if not given, it is learned")

@@ -60,6 +60,9 @@ func (s Side) String() string {
 	return "unknown"
 }
 
+// MarshalText makes sides readable in JSON and logs.
+func (s Side) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // SessionID names one session; it is never used twice while the process lives, 0 is none.
 type SessionID uint32
 
