@@ -145,6 +145,11 @@ func (c *Core) discard(b *block) {
 	c.canary.forgetBlock(c, b)
 	if c.head == b {
 		c.head = nil
+		for i := range t.n {
+			if x := t.at(i); x.verified && x.public && x.linked && better(x, c.head) {
+				c.head = x
+			}
+		}
 	}
 	if c.lineage.tip == b {
 		c.lineage.tip = nil

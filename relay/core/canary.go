@@ -15,7 +15,8 @@ import (
 // trial is one such message on its way.
 type trial struct {
 	frame    *buf
-	block    *block // nil for a vote
+	block    *block     // nil for a vote
+	id       p2pwire.ID // the block's: entries are reused
 	source   SessionID
 	pair     uint64 // vote: source's pair with the finalizer key
 	node     SessionID
@@ -25,6 +26,7 @@ type trial struct {
 	kills    int  // links it may have cost
 	absent   int  // nodes that left and did not come back in time
 	unlinked bool // the node said that it could not use the block
+	lacking  bool // the node said that it lacks the block's parent
 	waited   bool // for a node that was slow to read
 	solo     bool
 }
@@ -96,7 +98,7 @@ func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
 	switch {
 	case e.frame != frame:
 		if s == nil || c.boot.under() || (parent != nil && !s.has(parent)) || !c.send(s, queueGeneral, frame) {
-			c.canary.parked = append(c.canary.parked, trial{frame: frame.retain(), block: e, source: src})
+			c.canary.parked = append(c.canary.parked, trial{frame: frame.retain(), block: e, id: e.id, source: src})
 			c.stall()
 			return
 		}
@@ -110,7 +112,7 @@ func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
 		c.stall()
 		return
 	}
-	c.begin(trial{frame: frame.retain(), block: e, source: src}, s)
+	c.begin(trial{frame: frame.retain(), block: e, id: e.id, source: src}, s)
 }
 
 func (c *Core) begin(t trial, s *session) {
@@ -153,6 +155,9 @@ func (c *Core) canaryDue() {
 	clear(k.running[m:])
 	k.running = k.running[:m]
 	for _, t := range k.done {
+		if c.void(t) {
+			continue
+		}
 		if s := c.sessions[t.node]; s != nil && s.out[queueGeneral].bytes > 0 && !t.waited {
 			// It has not even read so far: no verdict yet.
 			t.waited, t.at = true, c.now.Mono+c.cfg.SurviveAfter
@@ -163,6 +168,14 @@ func (c *Core) canaryDue() {
 			c.refute(t)
 			continue
 		}
+		if t.lacking {
+			if t.lacking, t.absent = false, t.absent+1; t.absent > maxAbsent {
+				c.refute(t)
+			} else {
+				c.again(t)
+			}
+			continue
+		}
 		c.survived(t)
 	}
 	clear(k.done)
@@ -170,6 +183,15 @@ func (c *Core) canaryDue() {
 		c.timers.add(k.running[0].at, timer{kind: timerCanary})
 	}
 	c.nextSolo()
+}
+
+// void tells whether the block of a trial is gone meanwhile; then the trial is over.
+func (c *Core) void(t trial) bool {
+	if t.block == nil || c.blocks.get(t.id) == t.block {
+		return false
+	}
+	c.pool.release(t.frame)
+	return true
 }
 
 // stall arranges for another try a little later.
@@ -229,6 +251,7 @@ func (c *Core) spoke(s *session, head *block) {
 			continue
 		}
 		// It lacks the parent, which it is given now.
+		t.lacking = true
 		t.block.has.clear(s.lane)
 	}
 }
@@ -236,6 +259,9 @@ func (c *Core) spoke(s *session, head *block) {
 // refute throws a payload out that a node did not want. That is no crime: it may have lacked
 // something. A source that does it all the time is ended.
 func (c *Core) refute(t trial) {
+	if c.void(t) {
+		return
+	}
 	c.stats.Dropped[ReasonRejected]++
 	c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
 	if src := c.sessions[t.source]; src != nil {
@@ -294,7 +320,7 @@ func (c *Core) nodeGone(s *session, why Reason) {
 				if len(k.doubts) >= maxBans {
 					clear(k.doubts)
 				}
-				k.doubts[key] = min(k.doubts[key]+1, 4)
+				k.doubts[key] = min(k.doubts[key]+1, maxDoubts)
 				clear(src.pairs)
 			}
 		}
@@ -434,6 +460,9 @@ func (c *Core) nextSolo() {
 
 // again puts a message on trial at whichever node is there now.
 func (c *Core) again(t trial) {
+	if c.void(t) {
+		return
+	}
 	var parent *block
 	if t.block != nil {
 		parent = c.blocks.get(t.block.prev)
@@ -550,6 +579,9 @@ const (
 	// harmfulEntries and harmfulAge bound what is remembered of bad blocks.
 	harmfulEntries = 1024
 	harmfulAge     = 10 * time.Minute
+
+	// maxDoubts bounds how slowly trust in votes is earned back: 8 votes a key, then 64.
+	maxDoubts = 2
 
 	// maxVoteTrials bounds a session's votes on trial.
 	maxVoteTrials = 128

@@ -63,7 +63,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	e := c.blocks.get(v.ID)
 	ours := c.own[v.Producer] != nil
-	if e != nil && !e.stub() && ours && !e.own && !e.survived {
+	if e != nil && !e.stub() && ours && !e.own && !e.survived && !e.verified {
 		// Somebody sent bytes under this id before; only our node's are worth anything.
 		c.canary.forgetBlock(c, e)
 		if e.counted {
