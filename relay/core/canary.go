@@ -23,11 +23,13 @@ type trial struct {
 	name     string
 	nodeID   p2pwire.ID // the process that took it
 	at       time.Duration
-	kills    int  // links it may have cost
-	absent   int  // nodes that left and did not come back in time
-	unlinked bool // the node said that it could not use the block
-	lacking  bool // the node said that it lacks the block's parent
-	waited   bool // for a node that was slow to read
+	kills    int    // nodes whose link it may have cost
+	killer   string // the last of them
+	refused  int    // times a node said that it could not use it
+	absent   int    // nodes that left and did not come back in time
+	unlinked bool   // the node said that it could not use the block
+	lacking  bool   // the node said that it lacks the block's parent
+	waited   bool   // for a node that was slow to read
 	solo     bool
 }
 
@@ -66,18 +68,25 @@ func (k *canaries) init() {
 }
 
 // pickCanary chooses the node to go first: one that has the block's parent, that does not lead, of
-// the lowest priority. parent may be nil.
-func (c *Core) pickCanary(parent *block) *session {
-	var best *session
+// the lowest priority. parent may be nil; the node called avoid comes last.
+func (c *Core) pickCanary(parent *block, avoid string) *session {
+	var best, last *session
 	bestHas := false
 	for _, s := range c.internal {
 		if s.closing || s.sync != nil {
+			continue
+		}
+		if avoid != "" && s.Name() == avoid {
+			last = s
 			continue
 		}
 		has := parent == nil || s.has(parent)
 		if best == nil || (has && !bestHas) || (has == bestHas && c.dearer(best, s)) {
 			best, bestHas = s, has
 		}
+	}
+	if best == nil {
+		return last
 	}
 	return best
 }
@@ -94,10 +103,10 @@ func (c *Core) dearer(a, b *session) bool {
 // tryBlock gives one payload of a block to one node.
 func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
 	parent := c.blocks.get(e.prev)
-	s := c.pickCanary(parent)
+	s := c.pickCanary(parent, "")
 	switch {
 	case e.frame != frame:
-		if s == nil || c.boot.under() || (parent != nil && !s.has(parent)) || !c.send(s, queueGeneral, frame) {
+		if s == nil || c.boot.under() || (parent != nil && !s.has(parent) && !c.deliver(s, parent, false)) || !c.send(s, queueGeneral, frame) {
 			c.canary.parked = append(c.canary.parked, trial{frame: frame.retain(), block: e, id: e.id, source: src})
 			c.stall()
 			return
@@ -164,12 +173,13 @@ func (c *Core) canaryDue() {
 			k.running = append(k.running, t)
 			continue
 		}
-		if t.unlinked {
-			c.refute(t)
-			continue
-		}
-		if t.lacking {
-			if t.lacking, t.absent = false, t.absent+1; t.absent > maxAbsent {
+		if t.unlinked || t.lacking {
+			// Its handshake may have crossed the block: once more.
+			if t.unlinked {
+				t.refused++
+			}
+			t.unlinked, t.lacking, t.absent = false, false, t.absent+1
+			if t.refused > 1 || t.absent > maxAbsent {
 				c.refute(t)
 			} else {
 				c.again(t)
@@ -266,6 +276,10 @@ func (c *Core) refute(t trial) {
 	c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
 	if src := c.sessions[t.source]; src != nil {
 		src.proven = false
+		if c.since(src.refutedAt) > time.Minute {
+			src.refuted = 0
+		}
+		src.refutedAt = c.now.Mono
 		if src.refuted++; src.refuted >= maxRefuted {
 			c.shutOut(src, t.frame)
 		}
@@ -275,7 +289,8 @@ func (c *Core) refute(t trial) {
 	c.retry()
 }
 
-// maxRefuted is how many blocks of one session our nodes may reject before it is shut out.
+// maxRefuted is how many blocks of one session our nodes may reject, less than a minute apart, before
+// it is shut out.
 const maxRefuted = 32
 
 // watch remembers that a vote of a trusted pair went to everyone.
@@ -349,7 +364,10 @@ func (c *Core) nodeBack(s *session) {
 		return
 	}
 	for i := range mine {
-		mine[i].kills++
+		if t := &mine[i]; t.killer != s.Name() || len(c.internal) == 1 {
+			t.kills++ // a node that loses its link all the time proves nothing twice
+			t.killer = s.Name()
+		}
 	}
 	c.convict(mine)
 }
@@ -467,8 +485,8 @@ func (c *Core) again(t trial) {
 	if t.block != nil {
 		parent = c.blocks.get(t.block.prev)
 	}
-	s := c.pickCanary(parent)
-	if s == nil || (parent != nil && !s.has(parent)) || !c.send(s, queueGeneral, t.frame) {
+	s := c.pickCanary(parent, t.killer)
+	if s == nil || (parent != nil && !s.has(parent) && !c.deliver(s, parent, false)) || !c.send(s, queueGeneral, t.frame) {
 		c.canary.parked = append(c.canary.parked, t)
 		c.stall()
 		return
@@ -532,7 +550,7 @@ func (c *Core) throwOut(t trial) {
 	case e.signed:
 		// The header is genuine, only these bytes are not: wait for good ones.
 		c.setFrame(e, nil)
-		e.payloads, e.has = 0, lanes{}
+		e.payloads, e.has, e.linked = 0, lanes{}, false
 	default:
 		c.removeTree(e)
 	}

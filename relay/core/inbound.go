@@ -131,9 +131,14 @@ func (c *Core) overQuota(s *session, v *p2pwire.Block, signed bool) Reason {
 	if signed || s.info.Side == Internal {
 		return ReasonNone
 	}
-	orphans, unproven := 0, 0
+	asked := c.since(s.asked) < askedFor
+	// Below every node's root a block can prove nothing, and is of no use to anyone.
+	if !asked && c.lowestRoot() >= v.Num {
+		return ReasonStale
+	}
+	orphans, unproven, lib := 0, 0, c.lib()
 	for i := range c.blocks.n {
-		if x := c.blocks.at(i); x.source == s.id && !x.survived {
+		if x := c.blocks.at(i); x.source == s.id && !x.survived && x.frame != nil && x.num > lib {
 			if x.counted {
 				orphans++
 			} else {
@@ -141,7 +146,6 @@ func (c *Core) overQuota(s *session, v *p2pwire.Block, signed bool) Reason {
 			}
 		}
 	}
-	asked := c.since(s.asked) < askedFor
 	if p := c.blocks.get(v.Previous); p == nil || !p.linked {
 		if c.boot.orphans >= maxOrphans || (orphans >= maxOrphansOfOne && !asked) {
 			return ReasonOrphan

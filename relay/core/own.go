@@ -289,6 +289,18 @@ func (c *Core) outvoted(a, b *block) bool {
 	return fork != nil && b.qcNum > fork.num
 }
 
+// lowestRoot is the lowest root our nodes named, 0 without a node.
+func (c *Core) lowestRoot() uint32 {
+	if len(c.internal) == 0 {
+		return 0
+	}
+	n := c.internal[0].rootNum
+	for _, s := range c.internal {
+		n = min(n, s.rootNum)
+	}
+	return n
+}
+
 // fenceSlot is the last slot the start fence closes.
 func (c *Core) fenceSlot() p2pwire.Slot {
 	return p2pwire.SlotAt(c.started.Wall + int64(c.cfg.StartFence))

@@ -38,6 +38,7 @@ type session struct {
 	asked      time.Duration  // network: when it was last asked for blocks
 	suspicions int            // network: nodes lost while only its message was on trial
 	suspected  time.Duration  // network: when last
+	refutedAt  time.Duration  // network: when last
 	refuted    int            // network: blocks our nodes rejected
 
 	opened   time.Duration

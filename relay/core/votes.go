@@ -208,7 +208,7 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 		c.canary.watch(c, s)
 		return
 	}
-	node := c.pickCanary(nil)
+	node := c.pickCanary(nil, "")
 	if node == nil || node.held || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
 		return
 	}

@@ -1,0 +1,222 @@
+package core_test
+
+import (
+	"testing"
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+)
+
+// A micro fork: P and H at one height, H is the public head, the network goes on with X on P. The
+// nodes' links are reset while X is on trial; they come back at H. Nobody hands them P any more, so
+// the trial of X stays parked for ever, and what builds on X waits for it.
+func TestTrialOnASideBranchIsParkedForEver(t *testing.T) {
+	for _, children := range []bool{false, true} {
+		r, n, a, b, last := warm(t)
+		p := makeBlock(last, base, otherName, mark(1))
+		h := makeBlock(last, base, otherName, mark(2))
+		if string(p.id[:]) > string(h.id[:]) {
+			p, h = h, p
+		}
+		n.send(p.frame, h.frame)
+		r.run(2 * survive)
+		if got := r.c.Snapshot(r.now).PublicHead.ID; got != h.id.String() {
+			t.Fatal("setup: head")
+		}
+		x := makeBlock(p, base+1, otherName)
+		n.send(x.frame)
+		a.drop()
+		b.drop()
+		a, b = a.again(last, h), b.again(last, h)
+		tip := x
+		for i := range p2pwire.Slot(20) {
+			r.run(500 * time.Millisecond)
+			for _, s := range []*peer{n, a, b} {
+				s.alive()
+			}
+			if children {
+				tip = makeBlock(tip, base+2+i, otherName)
+				n.send(tip.frame)
+			}
+		}
+		if !a.has(x.frame) || !b.has(x.frame) {
+			t.Errorf("children %v: X never reached the nodes in 10 s (a %v, b %v), head %d of %d", children, a.has(x.frame), b.has(x.frame),
+				r.c.Snapshot(r.now).PublicHead.Num, tip.id.Num())
+		}
+	}
+}
+
+// No node of ours is connected for a while (they live on the other relay of the pair): 64 blocks of
+// the peer stay unproven. The nodes come back with a root above them: nothing ever vouches for
+// them, the quota stays full, and every further block of the honest peer is dropped.
+func TestQuotaStaysFullWhenNodesComeBackAhead(t *testing.T) {
+	for _, gap := range []int{60, 80} {
+		r, n, a, b, last := warm(t, savanna(90))
+		a.drop()
+		b.drop()
+		chain := []blk{last}
+		push := func() blk {
+			i := len(chain)
+			x := makeBlock(chain[i-1], base+p2pwire.Slot(i), otherName, savanna(chain[i-1].id.Num()), signedBy(ourKey)) // a producer whose key is not known
+			chain = append(chain, x)
+			r.until(x.slot, 0)
+			n.alive()
+			n.send(x.frame)
+			return x
+		}
+		for range gap {
+			push()
+		}
+		tip := chain[gap]
+		a, b = a.again(chain[gap-1], tip), b.again(chain[gap-1], tip)
+		n.clear()
+		for range 30 {
+			push()
+			r.run(20 * time.Millisecond)
+			for _, q := range n.requests() {
+				for j, below := range chain {
+					if q.Blocks.IDs[0] == below.id {
+						for _, y := range chain[j+1:] {
+							n.send(y.frame)
+						}
+					}
+				}
+			}
+			n.clear()
+			a.alive()
+			b.alive()
+		}
+		r.run(time.Second)
+		x := chain[len(chain)-1]
+		if !a.has(x.frame) || !b.has(x.frame) {
+			d := r.c.Snapshot(r.now).Stats.Dropped
+			t.Errorf("gap %d: nodes got none of the last 30 blocks (a %d, b %d); dropped by quota: %d", gap, len(a.blocks()), len(b.blocks()), d[core.ReasonQuota])
+		}
+	}
+}
+
+// Handshakes that a node sends for a reason of its own (it stands on a private branch in race mode)
+// refute good blocks; the count never goes down, so that an honest peer is shut out in the end,
+// whatever the time between.
+func TestHonestPeerIsShutOutForRefutedBlocksOfHours(t *testing.T) {
+	r, n, a, b, last := warm(t)
+	tip := last
+	slot := base
+	for i := range 40 {
+		for range 3 { // good blocks that are taken in between
+			slot++
+			tip = makeBlock(tip, slot, otherName)
+			n.send(tip.frame)
+			r.until(slot, 0)
+			r.run(survive + 10*time.Millisecond)
+		}
+		slot++
+		x := makeBlock(tip, slot, otherName)
+		private := makeBlock(tip, slot, ourName, mark(byte(i)))
+		a.clear()
+		b.clear()
+		n.send(x.frame)
+		for _, s := range []*peer{a, b} {
+			if s.has(x.frame) {
+				s.handshake(last, private)
+			}
+		}
+		r.run(2 * survive)
+		if n.gone {
+			t.Fatalf("honest peer closed as %v after %d crossings among %d good blocks", n.closed, i+1, 4*(i+1))
+		}
+		n.send(x.frame)
+		r.run(2 * survive)
+		tip = x
+		r.run(10 * time.Second)
+		for _, s := range []*peer{n, a, b} {
+			s.alive()
+		}
+		slot = base + p2pwire.Slot((r.now.Wall-base.Time())/int64(500*time.Millisecond))
+	}
+}
+
+// A handshake that a node sent before it got a block (its answer to something else, naming the block's
+// parent) crosses that block, whose signature is known: the public head loses its bytes, its child
+// links to nothing, and all nodes are put into a far sync. A peer answers requests 150 ms later.
+func TestCrossingHandshakeEmptiesThePublicHead(t *testing.T) {
+	for _, cross := range []bool{false, true} {
+		r, n, a, b, last := warm(t, savanna(90))
+		x := makeBlock(last, base, otherName, savanna(100))
+		chain := []blk{last, x}
+		n.send(x.frame)
+		if !a.has(x.frame) || !b.has(x.frame) {
+			t.Fatal("setup")
+		}
+		if cross {
+			a.handshake(last, last)
+			b.handshake(last, last)
+		}
+		serve := func() {
+			for _, q := range n.requests() {
+				for j, below := range chain {
+					if q.Blocks.IDs[0] == below.id {
+						for _, y := range chain[j+1:] {
+							n.send(y.frame)
+						}
+					}
+				}
+			}
+			n.clear()
+		}
+		for i := range p2pwire.Slot(6) {
+			r.until(base+1+i, 0)
+			y := makeBlock(chain[len(chain)-1], base+1+i, otherName, savanna(chain[len(chain)-1].id.Num()))
+			chain = append(chain, y)
+			sent := r.now.Mono
+			n.send(y.frame)
+			for !(a.has(y.frame) && b.has(y.frame)) && r.now.Mono-sent < 480*time.Millisecond {
+				r.run(10 * time.Millisecond)
+				if (r.now.Mono-sent)%(150*time.Millisecond) == 0 {
+					serve()
+				}
+			}
+			if late := r.now.Mono - sent; late > 120*time.Millisecond {
+				t.Errorf("crossed %v: block %d behind it took %v or more to reach the nodes", cross, i+1, late)
+			}
+		}
+	}
+}
+
+// One node's link is bad and is lost twice within seconds, each time with the same good block on
+// trial; the other node is fine and never gets to try it. The honest peer is banned and the good
+// bytes are refused from everybody for ten minutes, with all that builds on them.
+func TestOneFlappingNodeConvictsAGoodBlock(t *testing.T) {
+	r, n, a, b, last := warm(t)
+	n2 := r.network("net2", last)
+	r.until(base, early(base))
+	ours := makeBlock(last, base, ourName)
+	b.send(ours.frame) // b leads, so a goes first
+	r.run(2 * survive)
+	r.until(base+12, 0)
+	x := makeBlock(ours, base+12, otherName)
+	n.send(x.frame)
+	n2.send(x.frame)
+	if !a.has(x.frame) {
+		t.Fatal("setup: a is to go first")
+	}
+	a.drop()
+	a = a.again(last, ours)
+	for i := 0; i < 100 && !a.has(x.frame); i++ {
+		r.run(10 * time.Millisecond)
+	}
+	if b.has(x.frame) {
+		return // fine
+	}
+	a.drop()
+	a = a.again(last, ours)
+	r.run(2 * time.Second)
+	n2.send(x.frame) // asked or not
+	y := makeBlock(x, base+17, otherName)
+	n2.send(y.frame, x.frame)
+	r.run(time.Second)
+	if n.gone || !b.has(x.frame) || !b.has(y.frame) {
+		t.Errorf("honest peer gone: %v (%v); the steady node has the block: %v, its child: %v", n.gone, n.closed, b.has(x.frame), b.has(y.frame))
+	}
+}
