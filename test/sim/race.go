@@ -72,6 +72,7 @@ type world struct {
 	starts int
 
 	relayDown bool
+	allDown   int64 // when the last of our nodes died
 	evil      *evil
 	linksLost int
 }
@@ -293,10 +294,16 @@ func (x *world) kill(addr string) {
 	x.lossy()
 	x.w.Kill(addr)
 	x.down[addr] = x.nodes[addr].Store()
+	if len(x.down) == x.sc.Nodes {
+		x.allDown = x.w.Now().Wall
+	}
 	x.w.At(x.w.Now().Mono+time.Duration(500+x.rng.IntN(20000))*time.Millisecond, func() {
 		x.fault("restart %s", addr)
 		if len(x.down) == x.sc.Nodes {
-			x.lossy() // nobody else was there
+			for at := x.allDown; at <= x.w.Now().Wall; at += int64(time.Second) {
+				x.kills = append(x.kills, at) // nobody was there
+			}
+			x.lossy()
 		}
 		st := x.down[addr]
 		delete(x.down, addr)
