@@ -90,7 +90,8 @@ func TestRelayRestartInRound(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	list := []uint64{1, 2, 3, 4}
+	// The larger ones once found a bug.
+	list := []uint64{1, 2, 3, 4, 515127615, 641347210, 1985590737, 2661301418, 2919926296}
 	for range *seeds {
 		list = append(list, rand.Uint64()>>32)
 	}
