@@ -210,7 +210,7 @@ func TestOneFlappingNodeConvictsAGoodBlock(t *testing.T) {
 		return // fine
 	}
 	a.drop()
-	a = a.again(last, ours)
+	a.again(last, ours)
 	r.run(2 * time.Second)
 	n2.send(x.frame) // asked or not
 	y := makeBlock(x, base+17, otherName)
