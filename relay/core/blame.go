@@ -1,0 +1,141 @@
+package core
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// refute throws a payload out that a node did not want. That is no crime: it may have lacked
+// something. A source that does it all the time is ended.
+func (c *Core) refute(t trial) {
+	if c.void(t) {
+		return
+	}
+	c.stats.Dropped[ReasonRejected]++
+	c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+	if src := c.sessions[t.source]; src != nil {
+		src.proven = false
+		if c.since(src.refutedAt) > time.Minute {
+			src.refuted = 0
+		}
+		src.refutedAt = c.now.Mono
+		if src.refuted++; src.refuted >= maxRefuted {
+			c.shutOut(src, t.frame)
+		}
+	}
+	c.throwOut(t)
+	c.pool.release(t.frame)
+	c.retry()
+}
+
+// maxRefuted is how many blocks of one session our nodes may reject, less than a minute apart, before
+// it is shut out.
+const maxRefuted = 32
+
+// blame drops a message that cost two links and shuts its source out for a while, longer each time.
+func (c *Core) blame(t trial) {
+	c.stats.Blamed++
+	c.stats.Dropped[ReasonHarmful]++
+	if src := c.sessions[t.source]; src != nil {
+		c.shutOut(src, t.frame)
+	}
+	if t.block != nil {
+		c.harmful.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+	}
+	c.throwOut(t)
+	c.pool.release(t.frame)
+	c.dropVotes(t.source)
+	c.purge(t.source)
+	c.nextSolo()
+	c.retry()
+}
+
+// shutOut ends a session and bans its address.
+func (c *Core) shutOut(src *session, frame *buf) {
+	ban := c.ban(src.key)
+	c.note(Event{Kind: EventBlamed, Reason: ReasonBlamed, Session: src.id, Side: src.info.Side, Node: src.Name(), Remote: src.info.Remote, Detail: p2pwire.Frame(frame.b).Type().String()})
+	c.endAfter(src, ReasonBlamed, ban)
+}
+
+// ban refuses an address, longer each time, and tells for how long.
+func (c *Core) ban(key string) time.Duration {
+	if len(c.bans) >= maxBans {
+		clear(c.bans)
+		clear(c.canary.strikes)
+	}
+	c.canary.strikes[key] = min(c.canary.strikes[key]+1, 8)
+	d := c.cfg.BlameBan << (c.canary.strikes[key] - 1)
+	c.bans[key] = c.now.Mono + d
+	return d
+}
+
+// throwOut takes a payload out of its block's entry.
+func (c *Core) throwOut(t trial) {
+	e := t.block
+	if e == nil || e.frame != t.frame || e.survived {
+		return
+	}
+	other := c.otherPayload(e, t.frame)
+	switch {
+	case other != nil:
+		c.setFrame(e, other.retain())
+	case e.signed:
+		// The header is genuine, only these bytes are not: wait for good ones.
+		c.setFrame(e, nil)
+		e.payloads, e.has, e.linked = 0, lanes{}, false
+	default:
+		c.removeTree(e)
+	}
+}
+
+// purge removes what a guilty source sent and nobody else on the network has, nor any node of ours
+// took.
+func (c *Core) purge(source SessionID) {
+	for i := 0; i < c.blocks.n; i++ {
+		e := c.blocks.at(i)
+		if e.source == source && !e.survived && !e.taken && !e.own && e.frame != nil && !c.shared(e) {
+			c.removeTree(e)
+			i = -1
+		}
+	}
+}
+
+// shared tells whether another network session than its source sent a block.
+func (c *Core) shared(e *block) bool {
+	for _, n := range c.network {
+		if n.id != e.source && !n.closing && e.has.has(n.lane) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropVotes takes a guilty source's other votes off trial. Its blocks stay: other peers' copies of
+// them were dropped as duplicates.
+func (c *Core) dropVotes(source SessionID) {
+	k := &c.canary
+	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo, &k.parked} {
+		*list = slices.DeleteFunc(*list, func(t trial) bool {
+			if t.source == source && t.block == nil {
+				c.pool.release(t.frame)
+				return true
+			}
+			return false
+		})
+	}
+}
+
+// otherPayload finds another payload of the block that is still on trial.
+func (c *Core) otherPayload(e *block, not *buf) *buf {
+	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo, c.canary.parked} {
+		for _, t := range list {
+			if t.block == e && t.frame != not {
+				return t.frame
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package core
+
+import (
+	"bprelay/p2pwire"
+)
+
+type action uint8
+
+const (
+	actForward action = iota
+	actHold
+	actWithhold
+)
+
+// judge applies the rules of the design's outbound path, in its order.
+func (c *Core) judge(e *block) (action, Reason) {
+	now := c.now.Wall
+	if id, ok := c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {
+		if id != e.id {
+			return actWithhold, ReasonSlotTaken
+		}
+	} else if uint32(e.slot) <= c.claims.Floor() {
+		return actWithhold, ReasonBelowFloor
+	}
+	if e.slot > p2pwire.SlotAt(now+int64(c.cfg.MaxFuture)) {
+		return actWithhold, ReasonTooEarly
+	}
+	if now > c.lateLimit(e.slot) {
+		if e.held {
+			return actWithhold, e.why // what it waited for did not come
+		}
+		return actWithhold, ReasonTooOld
+	}
+	if c.pendingClaim(e) {
+		return actHold, ReasonClaimPending
+	}
+	if !c.boot.done {
+		return c.orGiveUp(e, ReasonStarting)
+	}
+	p := c.blocks.get(e.prev)
+	if p != nil && p.withheld {
+		return actWithhold, ReasonParentWithheld
+	}
+	if p != nil && p.held {
+		return c.orGiveUp(e, ReasonParentHeld)
+	}
+	if act, why := c.judgeParent(e, p); act != actForward {
+		return act, why
+	}
+	if e.slot <= c.fenceSlot() && (c.shownElse(e) || !c.learnedFor(e)) {
+		return c.orGiveUp(e, ReasonStartFence)
+	}
+	return c.judgeSignature(e)
+}
+
+// judgeParent is I2: within a run the last claimed block, at its start the public head or, when the
+// slot ends, the best public parent on offer.
+func (c *Core) judgeParent(e, p *block) (action, Reason) {
+	if c.inRun(e) {
+		switch {
+		case p == c.lineage.tip:
+			return actForward, ReasonClaimed
+		case p == nil || (p.stub() && !p.public):
+			return c.orGiveUp(e, ReasonUnknownParent)
+		}
+		return actWithhold, ReasonNotLineage
+	}
+	switch {
+	case c.head == nil:
+		return actForward, ReasonClaimed
+	case p == c.head:
+		return actForward, ReasonClaimed
+	case p == nil || !p.public:
+		return c.orGiveUp(e, ReasonUnknownParent)
+	case p.num < c.lib() || c.outvoted(p, c.head):
+		return actWithhold, ReasonBelowLIB
+	case p.num+p2pwire.RoundSlots <= c.head.num:
+		// A whole round behind: not even a full run on it could become the best branch.
+		return actWithhold, ReasonOlderParent
+	case c.now.Wall < e.slot.Time():
+		return actHold, ReasonOlderParent
+	}
+	return actForward, ReasonClaimed
+}
+
+// inRun tells whether a candidate continues the run of the last claimed block: the same round, or
+// the one right behind it, between which no other producer has a slot.
+func (c *Core) inRun(e *block) bool {
+	t := c.lineage.tip
+	return t != nil && !c.lineage.dead && e.slot.Round() <= t.slot.Round()+1
+}
+
+// orGiveUp holds a candidate until its round is over: late beats lost, since a node's later blocks
+// build on this one.
+func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
+	if c.now.Wall < c.lateLimit(e.slot) {
+		return actHold, why
+	}
+	return actWithhold, why
+}
+
+// lateLimit is when an own block is of no use any more: behind its round a foreign producer builds
+// on what is public by then.
+func (c *Core) lateLimit(slot p2pwire.Slot) int64 {
+	end := slot - p2pwire.Slot(slot.Index()) + p2pwire.RoundSlots
+	return end.Time() + int64(c.cfg.LateGrace)
+}
+
+// lib is the highest root our nodes named: blocks at or below it are irreversible.
+func (c *Core) lib() uint32 {
+	var n uint32
+	for _, s := range c.internal {
+		n = max(n, s.rootNum)
+	}
+	return n
+}
+
+// outvoted tells whether b, on another branch than a, claims a quorum certificate for a block that a
+// does not build on: finalizers went that way, and what builds on a can not win any more.
+func (c *Core) outvoted(a, b *block) bool {
+	if !b.savanna {
+		return false
+	}
+	fork := c.fork(a, b)
+	return fork != nil && b.qcNum > fork.num
+}
+
+// lowestRoot is the lowest root our nodes named, 0 without a node.
+func (c *Core) lowestRoot() uint32 {
+	if len(c.internal) == 0 {
+		return 0
+	}
+	n := c.internal[0].rootNum
+	for _, s := range c.internal {
+		n = min(n, s.rootNum)
+	}
+	return n
+}
+
+// fenceSlot is the last slot the start fence closes.
+func (c *Core) fenceSlot() p2pwire.Slot {
+	return p2pwire.SlotAt(c.started.Wall + int64(c.cfg.StartFence))
+}
+
+// learnedFor tells whether the candidate extends the head as just learned from the network: the
+// bootstrap was answered, every peer that is connected has spoken, and none has named a higher block
+// than we know.
+func (c *Core) learnedFor(e *block) bool {
+	if !c.boot.learned || c.head == nil || e.prev != c.head.id {
+		return false
+	}
+	for _, s := range c.network {
+		if s.headNum > c.head.num {
+			return false
+		}
+	}
+	for _, s := range c.sessions {
+		if s.info.Side == Network && s.info.Dialled && !s.ready && !s.closing {
+			return false // it may know more
+		}
+	}
+	return true
+}
+
+// shownElse tells whether the network shows another block for a candidate's slot, proven or not: what
+// this relay let out before its restart comes back that way.
+func (c *Core) shownElse(e *block) bool {
+	for i := range c.blocks.n {
+		x := c.blocks.at(i)
+		if x != e && !x.own && x.public && x.frame != nil && x.slot == e.slot && x.producer == e.producer {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeSignature checks the producer signature of a Savanna block where keys are configured.
+func (c *Core) judgeSignature(e *block) (action, Reason) {
+	op := c.own[e.producer]
+	if op == nil || len(op.keys) == 0 || !e.savanna {
+		return actForward, ReasonClaimed
+	}
+	v, err := p2pwire.ParseBlock(p2pwire.Frame(e.frame.b).Body())
+	if err != nil {
+		return actWithhold, ReasonBadSignature
+	}
+	if c.signatureKnown(&v) {
+		return actForward, ReasonClaimed
+	}
+	if _, err := p2pwire.RecoverK1(v.ID, v.Signature()); err != nil {
+		return actWithhold, ReasonBadSignature
+	}
+	c.alarm(ReasonUnknownKey, nil, e)
+	return actForward, ReasonClaimed
+}
+
+// pendingClaim tells whether another candidate's claim of the same slot is being decided.
+func (c *Core) pendingClaim(e *block) bool {
+	for _, x := range c.held {
+		if x.pending && x.producer == e.producer && x.slot == e.slot {
+			return true
+		}
+	}
+	return false
+}

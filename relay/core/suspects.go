@@ -1,0 +1,219 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// direct notes that a vote of a trusted source went to all nodes at once.
+type direct struct {
+	source SessionID
+	at     time.Duration
+}
+
+// watch remembers that a vote of a trusted pair went to everyone.
+func (k *canaries) watch(c *Core, s *session) {
+	k.recent[k.next%len(k.recent)] = direct{s.id, c.now.Mono}
+	k.next++
+}
+
+// nodeGone suspends the trials at a node that closed its link, and takes trust from the sources
+// whose messages it got last.
+func (c *Core) nodeGone(s *session, why Reason) {
+	k := &c.canary
+	var gone []trial
+	k.running = slices.DeleteFunc(k.running, func(t trial) bool {
+		if t.node == s.id {
+			gone = append(gone, t)
+			return true
+		}
+		return false
+	})
+	if why == ReasonPeerClosed && s.servedBy != "" && c.since(s.served) < suspendFor {
+		c.failed(s.servedBy)
+		if c.failures[s.servedBy] > maxServerFailures {
+			c.ban(s.servedBy)
+		}
+	}
+	if why == ReasonPeerClosed {
+		k.left = c.now.Mono
+	}
+	if why != ReasonPeerClosed {
+		for _, t := range gone {
+			c.again(t)
+		}
+		return
+	}
+	for i, d := range k.recent {
+		if d.source != 0 && c.since(d.at) < c.cfg.SurviveAfter {
+			// One of these may have been it. Trust is earned back the slower the more often it was lost.
+			k.recent[i].source = 0
+			if src := c.sessions[d.source]; src != nil && len(src.pairs) > 0 {
+				key := src.key
+				if len(k.doubts) >= maxBans {
+					clear(k.doubts)
+				}
+				k.doubts[key] = min(k.doubts[key]+1, maxDoubts)
+				clear(src.pairs)
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	for i := range gone {
+		gone[i].at = c.now.Mono + suspendFor
+	}
+	k.suspended = append(k.suspended, gone...)
+	c.timers.add(c.now.Mono+suspendFor, timer{kind: timerSuspend})
+}
+
+// nodeBack judges the trials suspended at a node that is here again: the same process means that it
+// closed its link over one of them; another one had simply died.
+func (c *Core) nodeBack(s *session) {
+	mine := c.takeSuspended(func(t *trial) bool { return t.name == s.Name() })
+	if len(mine) == 0 {
+		return
+	}
+	if mine[0].nodeID != s.peerID {
+		for _, t := range mine {
+			c.again(t)
+		}
+		return
+	}
+	for i := range mine {
+		if t := &mine[i]; t.killer != s.Name() || len(c.internal) == 1 {
+			t.kills++ // a node that loses its link all the time proves nothing twice
+			t.killer = s.Name()
+		}
+	}
+	c.convict(mine)
+}
+
+// nodeUnreachable: it died, nobody is to blame.
+func (c *Core) nodeUnreachable(name string) {
+	for _, t := range c.takeSuspended(func(t *trial) bool { return t.name == name }) {
+		c.again(t)
+	}
+}
+
+// suspendDue moves on with trials whose node did not come back in time: to another node, once.
+func (c *Core) suspendDue() {
+	due := c.takeSuspended(func(t *trial) bool { return t.at <= c.now.Mono })
+	for _, t := range due {
+		if t.absent++; t.absent > maxAbsent {
+			c.refute(t)
+			continue
+		}
+		c.again(t)
+	}
+}
+
+// maxAbsent is how many nodes may leave for good over one message before it is given up.
+const maxAbsent = 2
+
+func (c *Core) takeSuspended(match func(*trial) bool) []trial {
+	var out []trial
+	c.canary.suspended = slices.DeleteFunc(c.canary.suspended, func(t trial) bool {
+		if match(&t) {
+			out = append(out, t)
+			return true
+		}
+		return false
+	})
+	return out
+}
+
+// convict: a link can be lost by chance, so a message is tried again, and alone; the second time it
+// was it.
+func (c *Core) convict(ts []trial) {
+	if len(ts) == 0 {
+		return
+	}
+	one := !slices.ContainsFunc(ts, func(t trial) bool { return t.source != ts[0].source })
+	twice := slices.ContainsFunc(ts, func(t trial) bool { return t.kills > 1 })
+	guilty := one && (twice || c.suspicious(ts[0].source))
+	for i, t := range ts {
+		if guilty && i == 0 {
+			continue
+		}
+		t.solo = true
+		c.canary.solo = append(c.canary.solo, t)
+	}
+	if guilty {
+		c.blame(ts[0]) // takes what else the source has here along
+		return
+	}
+	// Blocks first: everything waits for them.
+	slices.SortStableFunc(c.canary.solo, func(a, b trial) int {
+		switch {
+		case (a.block == nil) != (b.block == nil):
+			if a.block != nil {
+				return -1
+			}
+			return 1
+		case a.block != nil:
+			return int(int64(a.block.num) - int64(b.block.num))
+		}
+		return 0
+	})
+	c.nextSolo()
+}
+
+// suspicious tells whether only a source's messages were on trial when a node left, for the third time
+// within a minute: chance does not do that.
+func (c *Core) suspicious(source SessionID) bool {
+	src := c.sessions[source]
+	if src == nil {
+		return false
+	}
+	if c.since(src.suspected) > time.Minute {
+		src.suspicions = 0
+	}
+	src.suspected = c.now.Mono
+	src.suspicions++
+	return src.suspicions > 2
+}
+
+func (c *Core) soloRunning() bool {
+	return slices.ContainsFunc(c.canary.running, func(t trial) bool { return t.solo }) ||
+		slices.ContainsFunc(c.canary.suspended, func(t trial) bool { return t.solo }) ||
+		slices.ContainsFunc(c.canary.parked, func(t trial) bool { return t.solo })
+}
+
+func (c *Core) nextSolo() {
+	k := &c.canary
+	if len(k.solo) > 0 && c.since(k.left) < c.cfg.SurviveAfter {
+		c.stall() // what cost the last link may still cost others theirs
+		return
+	}
+	if len(k.solo) > 0 && !c.soloRunning() {
+		t := k.solo[0]
+		k.solo = slices.Delete(k.solo, 0, 1)
+		c.again(t)
+	}
+}
+
+// again puts a message on trial at whichever node is there now.
+func (c *Core) again(t trial) {
+	if c.void(t) {
+		return
+	}
+	var parent *block
+	if t.block != nil {
+		parent = c.blocks.get(t.block.prev)
+	}
+	s := c.pickCanary(parent, t.killer)
+	if s == nil || (parent != nil && !s.has(parent) && !c.deliver(s, parent, false)) || !c.send(s, queueGeneral, t.frame) {
+		c.canary.parked = append(c.canary.parked, t)
+		c.stall()
+		return
+	}
+	if t.block != nil {
+		t.block.has.set(s.lane)
+	}
+	c.begin(t, s)
+}
+
+// maxServerFailures is how many catch-ups may fail with one peer before it is shut out.
+const maxServerFailures = 1
