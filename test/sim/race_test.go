@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 4, "fresh random seeds to run with faults")
+	seeds = flag.Int("seeds", 0, "fresh random seeds to run with faults, besides the fixed ones")
 	seed  = flag.Uint64("seed", 0, "run this one seed with faults")
 )
 
