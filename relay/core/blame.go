@@ -22,7 +22,10 @@ func (c *Core) refute(t trial) {
 			src.refuted = 0
 		}
 		src.refutedAt = c.now.Mono
-		if src.refuted++; src.refuted >= maxRefuted {
+		if t.refused > 1 {
+			src.refuted++ // else the node just was not ready for it
+		}
+		if src.refuted >= maxRefuted {
 			c.shutOut(src, t.frame)
 		}
 	}
