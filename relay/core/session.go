@@ -14,32 +14,33 @@ type session struct {
 	info SessionInfo
 	key  string // what is banned, see banKey
 
-	ready      bool // its handshake was accepted
-	closing    bool // a close was requested; nothing more is read or queued
-	why        Reason
-	headSeen   int // handshakes taken
-	stubs      int // entries its handshakes made in the block table
-	ourID      p2pwire.ID
-	peerID     p2pwire.ID
-	pv         uint16
-	kind       p2pwire.AddressKind
-	agent      string
-	address    string // p2p_address of its handshake
-	ourGen     int16
-	peerGen    int16
-	rootNum    uint32
-	rootID     p2pwire.ID
-	headNum    uint32
-	headID     p2pwire.ID
-	lane       int
-	held       bool           // kept quiet by leash or API: gets no foreign votes
-	proven     bool           // a block of this source survived
-	pairs      map[uint64]int // network: votes survived, by finalizer key
-	asked      time.Duration  // network: when it was last asked for blocks
-	suspicions int            // network: nodes lost while only its message was on trial
-	suspected  time.Duration  // network: when last
-	refutedAt  time.Duration  // network: when last
-	refuted    int            // network: blocks our nodes rejected
+	ready       bool // its handshake was accepted
+	closing     bool // a close was requested; nothing more is read or queued
+	why         Reason
+	headSeen    int // handshakes taken
+	stubs       int // entries its handshakes made in the block table
+	ourID       p2pwire.ID
+	peerID      p2pwire.ID
+	pv          uint16
+	kind        p2pwire.AddressKind
+	agent       string
+	address     string // p2p_address of its handshake
+	ourGen      int16
+	peerGen     int16
+	rootNum     uint32
+	rootID      p2pwire.ID
+	headNum     uint32
+	headID      p2pwire.ID
+	lane        int
+	held        bool           // kept quiet by leash or API: gets no foreign votes
+	proven      bool           // a block of this source survived
+	pairs       map[uint64]int // network: votes survived, by finalizer key
+	asked       time.Duration  // network: when it was last asked for blocks
+	suspectedBy string         // network: the last node lost that way
+	suspicions  int            // network: nodes lost while only its message was on trial
+	suspected   time.Duration  // network: when last
+	refutedAt   time.Duration  // network: when last
+	refuted     int            // network: blocks our nodes rejected
 
 	opened   time.Duration
 	lastRecv time.Duration

@@ -132,7 +132,7 @@ func (c *Core) convict(ts []trial) {
 	}
 	one := !slices.ContainsFunc(ts, func(t trial) bool { return t.source != ts[0].source })
 	twice := slices.ContainsFunc(ts, func(t trial) bool { return t.kills > 1 })
-	guilty := one && (twice || c.suspicious(ts[0].source))
+	guilty := one && (twice || c.suspicious(ts[0].source, ts[0].killer))
 	for i, t := range ts {
 		if guilty && i == 0 {
 			continue
@@ -162,11 +162,12 @@ func (c *Core) convict(ts []trial) {
 
 // suspicious tells whether only a source's messages were on trial when a node left, for the third time
 // within a minute: chance does not do that.
-func (c *Core) suspicious(source SessionID) bool {
+func (c *Core) suspicious(source SessionID, node string) bool {
 	src := c.sessions[source]
-	if src == nil {
-		return false
+	if src == nil || src.suspectedBy == node {
+		return false // the same node again: it may just be unsteady
 	}
+	src.suspectedBy = node
 	if c.since(src.suspected) > time.Minute {
 		src.suspicions = 0
 	}
