@@ -116,11 +116,10 @@ func (c *Core) shared(e *block) bool {
 	return false
 }
 
-// dropVotes takes a guilty source's other votes off trial. Its blocks stay: other peers' copies of
-// them were dropped as duplicates.
+// dropVotes takes a guilty source's other votes off trial; purge does the same for its blocks.
 func (c *Core) dropVotes(source SessionID) {
 	k := &c.canary
-	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo, &k.parked} {
+	for _, list := range k.lists() {
 		*list = slices.DeleteFunc(*list, func(t trial) bool {
 			if t.source == source && t.block == nil {
 				c.pool.release(t.frame)
@@ -133,8 +132,8 @@ func (c *Core) dropVotes(source SessionID) {
 
 // otherPayload finds another payload of the block that is still on trial.
 func (c *Core) otherPayload(e *block, not *buf) *buf {
-	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo, c.canary.parked} {
-		for _, t := range list {
+	for _, list := range c.canary.lists() {
+		for _, t := range *list {
 			if t.block == e && t.frame != not {
 				return t.frame
 			}

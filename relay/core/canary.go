@@ -274,9 +274,14 @@ const (
 	maxPairs = 512
 )
 
-// forgetBlock lets the trials of a block that leaves the table run on without it.
+// lists are all the places a trial can be in.
+func (k *canaries) lists() [4]*[]trial {
+	return [4]*[]trial{&k.running, &k.suspended, &k.solo, &k.parked}
+}
+
+// forgetBlock ends the trials of a block that leaves the table.
 func (k *canaries) forgetBlock(c *Core, e *block) {
-	for _, list := range []*[]trial{&k.running, &k.suspended, &k.solo, &k.parked} {
+	for _, list := range k.lists() {
 		for i := range *list {
 			if (*list)[i].block == e {
 				*list = slices.DeleteFunc(*list, func(t trial) bool {
@@ -313,9 +318,9 @@ func (c *Core) onTrial(frame *buf) bool {
 	if frame == nil {
 		return false
 	}
-	for _, list := range [][]trial{c.canary.running, c.canary.suspended, c.canary.solo, c.canary.parked} {
-		for i := range list {
-			if list[i].frame == frame {
+	for _, list := range c.canary.lists() {
+		for i := range *list {
+			if (*list)[i].frame == frame {
 				return true
 			}
 		}

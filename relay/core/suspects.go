@@ -35,15 +35,13 @@ func (c *Core) nodeGone(s *session, why Reason) {
 			c.ban(s.servedBy)
 		}
 	}
-	if why == ReasonPeerClosed {
-		k.left = c.now.Mono
-	}
 	if why != ReasonPeerClosed {
 		for _, t := range gone {
 			c.again(t)
 		}
 		return
 	}
+	k.left = c.now.Mono
 	for i, d := range k.recent {
 		if d.source != 0 && c.since(d.at) < c.cfg.SurviveAfter {
 			// One of these may have been it. Trust is earned back the slower the more often it was lost.
