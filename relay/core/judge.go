@@ -44,6 +44,9 @@ func (c *Core) judge(e *block) (action, Reason) {
 	if p != nil && p.held {
 		return c.orGiveUp(e, ReasonParentHeld)
 	}
+	if c.superseded(e) {
+		return actWithhold, ReasonSuperseded
+	}
 	if act, why := c.judgeParent(e, p); act != actForward {
 		return act, why
 	}
@@ -81,6 +84,13 @@ func (c *Core) judgeParent(e, p *block) (action, Reason) {
 		return actHold, ReasonOlderParent
 	}
 	return actForward, ReasonClaimed
+}
+
+// superseded tells whether the public head is another producer's block for a later slot. That producer
+// keeps building on what it has: in Savanna its branch wins by its timestamp, and in legacy a late run
+// of ours would only cost the network a fork before it wins by its length.
+func (c *Core) superseded(e *block) bool {
+	return c.head != nil && c.head.slot > e.slot && c.head.producer != e.producer
 }
 
 // inRun tells whether a candidate continues the run of the last claimed block: the same round, or

@@ -21,6 +21,7 @@ const (
 	ReasonNotLineage
 	ReasonOlderParent
 	ReasonBelowLIB
+	ReasonSuperseded
 	ReasonStartFence
 	ReasonStarting
 	ReasonBadSignature
@@ -94,6 +95,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonNotLineage:     {"not_lineage", "within a run a block must extend our last public block; this one does not"},
 	ReasonOlderParent:    {"older_parent", "the block does not extend the public head; it waits until its slot ends for a better one"},
 	ReasonBelowLIB:       {"below_lib", "the block's parent is older than what the network has finalized"},
+	ReasonSuperseded:     {"superseded", "another producer's block for a later slot is public already: this one came too late to be built upon"},
 	ReasonStartFence:     {"start_fence", "the relay just started and cannot know what went out before; the slot is closed unless the block extends the head just learned from the network"},
 	ReasonStarting:       {"starting", "the relay is fetching recent blocks from the network before it judges"},
 	ReasonBadSignature:   {"bad_signature", "the producer signature cannot be decoded"},
