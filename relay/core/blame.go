@@ -81,26 +81,31 @@ func (c *Core) throwOut(t trial) {
 	if e == nil || e.frame != t.frame || e.survived {
 		return
 	}
-	other := c.otherPayload(e, t.frame)
-	switch {
-	case other != nil:
+	if other := c.otherPayload(e, t.frame); other != nil {
 		c.setFrame(e, other.retain())
-	case e.signed:
-		// The header is genuine, only these bytes are not: wait for good ones.
-		c.setFrame(e, nil)
-		e.payloads, e.has, e.linked = 0, lanes{}, false
-	default:
-		c.removeTree(e)
+		return
 	}
+	c.dropPayload(e)
 }
 
-// purge removes what a guilty source sent and nobody else on the network has, nor any node of ours
-// took.
+// dropPayload takes a bad payload's entry away, unless its id is genuine: then only its bytes are not,
+// and good ones are waited for.
+func (c *Core) dropPayload(e *block) {
+	if !e.verified && !e.signed {
+		c.removeTree(e)
+		return
+	}
+	c.setFrame(e, nil)
+	e.payloads, e.linked = 0, false
+}
+
+// purge removes what a guilty source sent and nobody else on the network has, nor was proven by a node
+// of ours.
 func (c *Core) purge(source SessionID) {
 	for i := 0; i < c.blocks.n; i++ {
 		e := c.blocks.at(i)
-		if e.source == source && !e.survived && !e.taken && !e.own && e.frame != nil && !c.shared(e) {
-			c.removeTree(e)
+		if e.source == source && !e.survived && !e.own && e.frame != nil && !c.shared(e) {
+			c.dropPayload(e)
 			i = -1
 		}
 	}

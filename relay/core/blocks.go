@@ -13,6 +13,17 @@ func (l *lanes) set(i int)      { l[i/64] |= 1 << (i % 64) }
 func (l *lanes) clear(i int)    { l[i/64] &^= 1 << (i % 64) }
 func (l *lanes) has(i int) bool { return l[i/64]&(1<<(i%64)) != 0 }
 
+// meets tells whether the sets have a session in common.
+func (l *lanes) meets(o *lanes) bool {
+	return l[0]&o[0]|l[1]&o[1]|l[2]&o[2]|l[3]&o[3] != 0
+}
+
+// lanesOf is the set of one session.
+func lanesOf(s *session) (l lanes) {
+	l.set(s.lane)
+	return l
+}
+
 // block is what is known of one block id. Without a frame it is a stub: a head or root that a
 // handshake named.
 type block struct {
@@ -27,10 +38,10 @@ type block struct {
 	own      bool // a candidate of one of our nodes
 	public   bool // the network has it, or it was claimed
 	claimed  bool // its slot is ours
-	verified bool // genuine: signed by a known key, or vouched for
+	verified bool // its id is genuine: signed by a known key, or vouched for
 	taken    bool // one of our nodes named it as its head
 	signed   bool // its signature is of a known key of its producer
-	survived bool // a node took this very payload
+	survived bool // a node made or took this very payload
 	held     bool
 	withheld bool
 	pending  bool // its claim is being decided elsewhere
@@ -44,6 +55,7 @@ type block struct {
 	payloads uint8 // different payloads seen under this id
 	has      lanes // sessions that have it
 	sent     lanes // own: nodes that made it
+	given    lanes // nodes that were sent this very payload, or sent it
 	arrived  time.Duration
 	left     time.Duration // claimed: when it was queued for the network
 	until    int64         // held: Wall at which it is judged again at the latest
@@ -75,6 +87,7 @@ func (t *blockTable) clearLane(lane int) {
 	for i := range t.n {
 		t.at(i).has.clear(lane)
 		t.at(i).sent.clear(lane)
+		t.at(i).given.clear(lane)
 	}
 }
 
@@ -179,7 +192,7 @@ func (c *Core) removeTree(e *block) {
 	id := e.id
 	c.remove(e)
 	for i := 0; i < c.blocks.n; i++ {
-		if x := c.blocks.at(i); x.prev == id && !x.own && !x.survived && x.frame != nil {
+		if x := c.blocks.at(i); x.prev == id && !x.own && !x.verified && x.frame != nil {
 			c.removeTree(x)
 			i = -1
 		}
@@ -192,7 +205,7 @@ func (c *Core) setFrame(b *block, f *buf) {
 		c.blocks.bytes -= len(b.frame.b)
 		c.pool.release(b.frame)
 	}
-	b.frame = f
+	b.frame, b.given = f, lanes{}
 	if f != nil {
 		c.blocks.bytes += len(f.b)
 	}
@@ -278,13 +291,18 @@ func (c *Core) setVerified(b *block) {
 	c.checkLineage(b)
 }
 
-// vouch records that one of our nodes took a block: it and its ancestors survived.
-func (c *Core) vouch(b *block) {
+// vouch records that nodes of ours took a block: its id and its ancestors' are genuine, and so are the
+// bytes of those that they have from here.
+func (c *Core) vouch(b *block, by *lanes) {
 	if !b.public {
 		return
 	}
 	for x := b; x != nil && x.public && !x.survived; x = c.blocks.get(x.prev) {
-		x.survived = true
+		if x.given.meets(by) {
+			x.survived = true
+		} else if x.verified {
+			break
+		}
 	}
 	c.setVerified(b)
 }

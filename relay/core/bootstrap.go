@@ -99,7 +99,8 @@ func (c *Core) bootDone(learned bool) {
 	c.lineage.recheck = true
 	for _, s := range c.internal {
 		if head := c.blocks.get(s.headID); head != nil && !head.stub() && head.linked {
-			c.vouch(head)
+			by := lanesOf(s)
+			c.vouch(head, &by)
 			c.markChain(s, head)
 		}
 	}
@@ -133,7 +134,7 @@ func (c *Core) fetchGap(s *session, num uint32) {
 	var from *block
 	for i := range c.blocks.n {
 		x := c.blocks.at(i)
-		if x.linked && x.public && x.num < num && (x.survived || x.has.has(s.lane)) && (from == nil || x.num > from.num) {
+		if x.linked && x.public && x.num < num && (x.verified || x.has.has(s.lane)) && (from == nil || x.num > from.num) {
 			from = x
 		}
 	}

@@ -29,6 +29,7 @@ type trial struct {
 	unlinked bool   // the node said that it could not use the block
 	lacking  bool   // the node said that it lacks the block's parent
 	waited   bool   // for a node that was slow to read
+	mixed    bool   // the node got another payload of the block too: which one it took is not known
 	solo     bool
 }
 
@@ -60,12 +61,22 @@ func (k *canaries) init() {
 	k.left = -time.Hour
 }
 
-// pickCanary chooses the node to go first: one that has the block's parent, that does not lead, of
-// the lowest priority. parent may be nil; the node called avoid comes last.
-func (c *Core) pickCanary(parent *block, avoid string) *session {
+// pickCanary chooses the node to go first with a block, or a vote (nil): one that lacks the block and has
+// its parent, that does not lead, of the lowest priority; the node called avoid comes last. needed is
+// false if every node has the block: they would not look at it.
+func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
+	var parent *block
+	if e != nil {
+		parent = c.blocks.get(e.prev)
+	}
 	var best, last *session
 	bestHas := false
+	needed = len(c.internal) == 0
 	for _, s := range c.internal {
+		if e != nil && s.has(e) {
+			continue
+		}
+		needed = true
 		if s.closing || s.sync != nil {
 			continue
 		}
@@ -79,9 +90,9 @@ func (c *Core) pickCanary(parent *block, avoid string) *session {
 		}
 	}
 	if best == nil {
-		return last
+		return last, needed
 	}
-	return best
+	return best, needed
 }
 
 // dearer tells whether losing a's link costs more than losing b's.
@@ -93,28 +104,42 @@ func (c *Core) dearer(a, b *session) bool {
 	return a.info.Priority > b.info.Priority
 }
 
-// tryBlock gives one payload of a block to one node.
-func (c *Core) tryBlock(src SessionID, e *block, frame *buf) {
-	parent := c.blocks.get(e.prev)
-	s := c.pickCanary(parent, "")
-	switch {
-	case e.frame != frame:
-		if s == nil || c.boot.under() || (parent != nil && !s.has(parent) && !c.deliver(s, parent, false)) || !c.send(s, queueGeneral, frame) {
-			c.canary.parked = append(c.canary.parked, trial{frame: frame.retain(), block: e, id: e.id, source: src})
-			c.stall()
-			return
+// tryTwin gives another payload of a known block to one node.
+func (c *Core) tryTwin(src SessionID, e *block, frame *buf) {
+	t := trial{frame: frame.retain(), block: e, id: e.id, source: src}
+	if c.boot.under() {
+		c.canary.parked = append(c.canary.parked, t)
+		c.stall()
+		return
+	}
+	c.again(t)
+}
+
+// mix notes that a node is given a payload of a block of which it has another one.
+func (c *Core) mix(s *session, t *trial) {
+	t.mixed = true
+	t.block.given.clear(s.lane)
+	for i := range c.canary.running {
+		if r := &c.canary.running[i]; r.block == t.block && r.node == s.id {
+			r.mixed = true
 		}
+	}
+}
+
+// tryBlock gives a block to one node.
+func (c *Core) tryBlock(e *block) {
+	s, needed := c.pickCanary(e, "")
+	switch {
+	case !needed:
+		return
 	case s == nil || c.boot.under():
 		c.stall()
 		return
-	case e.has.has(s.lane): // it was sent before
-	case s.has(e):
-		return // at or below the node's root: of no use to it
 	case !c.deliver(s, e, true):
 		c.stall()
 		return
 	}
-	c.begin(trial{frame: frame.retain(), block: e, id: e.id, source: src}, s)
+	c.begin(trial{frame: e.frame.retain(), block: e, id: e.id, source: e.source}, s)
 }
 
 func (c *Core) begin(t trial, s *session) {
@@ -209,22 +234,21 @@ func (c *Core) stall() {
 func (c *Core) survived(t trial) {
 	src := c.sessions[t.source]
 	if e := t.block; e != nil {
-		switch {
-		case e.survived && e.frame != nil && e.frame != t.frame:
-			// Another payload got there first; nodes that were spared this one get it too.
-			for i := 0; i < len(c.internal); i++ {
-				if n := c.internal[i]; n.id != t.node && n.sync == nil {
-					c.send(n, queueGeneral, t.frame)
-				}
-			}
-		case e.frame != t.frame:
+		if t.mixed {
+			c.setVerified(e)
+			c.pool.release(t.frame)
+			return
+		}
+		if !e.survived && e.frame != t.frame {
 			c.setFrame(e, t.frame.retain())
 		}
+		c.spread(t)
 		if src != nil {
 			src.proven = true
 		}
+		e.survived = true
 		c.learnKey(e)
-		c.vouch(e)
+		c.setVerified(e)
 		c.fanIn(e, nil, false)
 	} else {
 		if v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body()); err == nil && src != nil && src.pairs != nil {
@@ -239,6 +263,16 @@ func (c *Core) survived(t trial) {
 		c.fanVote(t.frame, t.node)
 	}
 	c.pool.release(t.frame)
+}
+
+// spread gives a payload to the nodes that got another one of its block: they may have dropped that
+// without a word. Who has the block does not look at it.
+func (c *Core) spread(t trial) {
+	for i := 0; t.block.payloads > 1 && i < len(c.internal); i++ {
+		if n := c.internal[i]; n.id != t.node && n.sync == nil && t.block.has.has(n.lane) {
+			c.send(n, queueGeneral, t.frame)
+		}
+	}
 }
 
 // spoke takes a node's handshake as its answer to the blocks it is trying: nodeos sends one for a
@@ -309,7 +343,7 @@ func (c *Core) retry() {
 	for i := 0; i < c.blocks.n; i++ {
 		e := c.blocks.at(i)
 		if e.public && !e.survived && e.linked && e.frame != nil && !c.onTrial(e.frame) {
-			c.tryBlock(e.source, e, e.frame)
+			c.tryBlock(e)
 		}
 	}
 }

@@ -104,6 +104,7 @@ func (c *Core) continueSync(s *session) {
 			return
 		}
 		path[i].has.set(s.lane)
+		path[i].given.set(s.lane)
 		y.tip = path[i].id
 	}
 	s.sync = nil

@@ -96,8 +96,8 @@ func (c *Core) forward(e *block, s *session) {
 	for i := 0; i < len(c.network); i++ {
 		c.deliverOwn(c.network[i], e)
 	}
-	e.linked = true
-	c.vouch(e)
+	e.linked, e.survived = true, true
+	c.setVerified(e)
 	c.fanIn(e, nil, false)
 	c.votes.public(c, e)
 	c.noteBlock(EventClaimed, ReasonClaimed, s, e)

@@ -19,7 +19,8 @@ func (c *Core) nodeHandshake(s *session) {
 	if head != nil {
 		head.taken = true
 		c.relink(head)
-		c.vouch(head)
+		by := lanesOf(s)
+		c.vouch(head, &by)
 	}
 	if !first {
 		c.spoke(s, head)
@@ -128,7 +129,7 @@ func (c *Core) networkHandshake(s *session) {
 	if head != nil && !head.own {
 		head.public = true
 		if head.taken {
-			c.vouch(head)
+			c.setVerified(head)
 		}
 	}
 	if first {

@@ -79,7 +79,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		}
 		e.payloads++
 		twin := c.keep(f, owned)
-		c.tryBlock(s.id, e, twin)
+		c.tryTwin(s.id, e, twin)
 		c.pool.release(twin)
 		return
 	}
@@ -138,7 +138,7 @@ func (c *Core) overQuota(s *session, v *p2pwire.Block, signed bool) Reason {
 	}
 	orphans, unproven, lib := 0, 0, c.lib()
 	for i := range c.blocks.n {
-		if x := c.blocks.at(i); x.source == s.id && !x.survived && x.frame != nil && x.num > lib {
+		if x := c.blocks.at(i); x.source == s.id && !x.verified && x.frame != nil && x.num > lib {
 			if x.counted {
 				orphans++
 			} else {
@@ -172,7 +172,7 @@ func (c *Core) linkedBlock(b *block) {
 	c.votes.public(c, b)
 	s := c.sessions[b.source]
 	if b.taken {
-		c.vouch(b)
+		c.setVerified(b)
 	}
 	if b.survived {
 		c.fanIn(b, nil, false)
@@ -181,7 +181,7 @@ func (c *Core) linkedBlock(b *block) {
 	if b.signed {
 		c.setVerified(b)
 	}
-	c.tryBlock(b.source, b, b.frame)
+	c.tryBlock(b)
 	if s != nil && s.proven && b.signed {
 		c.fanIn(b, nil, true)
 	}
@@ -308,6 +308,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 			return false
 		}
 		path[i].has.set(s.lane)
+		path[i].given.set(s.lane)
 	}
 	return true
 }

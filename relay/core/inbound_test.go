@@ -68,7 +68,7 @@ func TestMutilatedTwinDoesNotSuppressTheGoodCopy(t *testing.T) {
 	x := makeBlock(head, base, otherName)
 	evil.send(mutilate(t, x, 1).frame)
 	good.send(x.frame)
-	r.run(survive)
+	r.run(2 * survive)
 	for _, p := range []*peer{a, b} {
 		var sawGood bool
 		for _, f := range p.frames(p2pwire.TypeSignedBlock) {

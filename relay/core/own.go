@@ -43,9 +43,15 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		e.sent.set(s.lane)
 		if !e.own {
 			e.taken = true
+			if !e.survived {
+				// Our node's bytes are worth more than those that nobody tried.
+				c.setFrame(e, c.keep(f, owned))
+				e.given.set(s.lane)
+			}
 			c.relink(e)
 		}
-		c.vouch(e)
+		by := lanesOf(s)
+		c.vouch(e, &by)
 		return
 	}
 	if err := c.checkBlock(&v); err != nil {
@@ -60,6 +66,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	e.has.set(s.lane)
 	e.sent.set(s.lane)
 	c.setFrame(e, c.keep(f, owned))
+	e.given.set(s.lane)
 	e.payloads = maxPayloads
 	if !ours {
 		c.relayForeign(s, e)
@@ -69,7 +76,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	e.public, e.base = false, false
 	e.own, e.node = true, s.Name()
 	if p := c.blocks.get(e.prev); p != nil {
-		c.vouch(p)
+		c.vouch(p, &e.sent)
 	}
 	c.decide(e, s)
 	if e.held && e.why == ReasonUnknownParent {
@@ -84,7 +91,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 func (c *Core) relayForeign(s *session, e *block) {
 	e.public = true
 	c.link(e, func(x *block) {
-		c.vouch(x)
+		c.vouch(x, &e.given)
 		c.fanIn(x, s, false)
 	})
 	if !e.linked {
@@ -195,7 +202,7 @@ func (c *Core) judgeHeld() {
 				continue
 			}
 			if p := c.blocks.get(e.prev); p != nil {
-				c.vouch(p)
+				c.vouch(p, &e.sent)
 			}
 			act, why := c.judge(e)
 			if act == actHold {

@@ -80,12 +80,19 @@ func (c *Core) nodeBack(s *session) {
 		return
 	}
 	for i := range mine {
-		if t := &mine[i]; t.killer != s.Name() || len(c.internal) == 1 {
+		if t := &mine[i]; t.killer != s.Name() || !c.elsewhere(t, s) {
 			t.kills++ // a node that loses its link all the time proves nothing twice
 			t.killer = s.Name()
 		}
 	}
 	c.convict(mine)
+}
+
+// elsewhere tells whether a trial could be repeated at another node.
+func (c *Core) elsewhere(t *trial, s *session) bool {
+	return slices.ContainsFunc(c.internal, func(n *session) bool {
+		return n != s && !n.closing && (t.block == nil || !n.has(t.block))
+	})
 }
 
 // nodeUnreachable: it died, nobody is to blame.
@@ -202,7 +209,16 @@ func (c *Core) again(t trial) {
 	if t.block != nil {
 		parent = c.blocks.get(t.block.prev)
 	}
-	s := c.pickCanary(parent, t.killer)
+	s, needed := c.pickCanary(t.block, t.killer)
+	if !needed {
+		if t.block.survived || t.block.frame == t.frame {
+			c.spread(t)
+			c.pool.release(t.frame)
+			return
+		}
+		s, _ = c.pickCanary(nil, t.killer)
+	}
+	t.mixed = false
 	if s == nil || (parent != nil && !s.has(parent) && !c.deliver(s, parent, false)) || !c.send(s, queueGeneral, t.frame) {
 		c.canary.parked = append(c.canary.parked, t)
 		c.stall()
@@ -210,6 +226,12 @@ func (c *Core) again(t trial) {
 	}
 	if t.block != nil {
 		t.block.has.set(s.lane)
+		switch {
+		case !needed:
+			c.mix(s, &t)
+		case t.block.frame == t.frame:
+			t.block.given.set(s.lane)
+		}
 	}
 	c.begin(t, s)
 }

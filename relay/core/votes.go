@@ -51,7 +51,8 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	e := c.blocks.get(v.BlockID)
 	if e != nil && e.public {
-		c.vouch(e)
+		by := lanesOf(s)
+		c.vouch(e, &by)
 	}
 	if c.window.Contains(c.now.Mono, sha256.Sum256(f.Payload())) {
 		c.drop(s, ReasonDuplicate)
@@ -208,7 +209,7 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 		c.canary.watch(c, s)
 		return
 	}
-	node := c.pickCanary(nil, "")
+	node, _ := c.pickCanary(nil, "")
 	if node == nil || node.held || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
 		return
 	}

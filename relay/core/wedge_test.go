@@ -220,3 +220,30 @@ func TestOneFlappingNodeConvictsAGoodBlock(t *testing.T) {
 		t.Errorf("honest peer gone: %v (%v); the steady node has the block: %v, its child: %v", n.gone, n.closed, b.has(x.frame), b.has(y.frame))
 	}
 }
+
+// Our nodes name a head before its bytes come from the network. That its id is genuine proves nothing
+// of the bytes: a node that lacks the block must not lose its link over them again and again.
+func TestNamedHeadProvesNoBytes(t *testing.T) {
+	r := newRig(t, 20*time.Second)
+	g := genesis(100)
+	root := makeBlock(g, base-40, otherName)
+	head := makeBlock(root, base-39, otherName)
+	evil := r.open(core.Network, "evil")
+	r.node("a", head)
+	evil.handshake(root, head)
+	bad := mutilate(t, head, 1)
+	evil.send(bad.frame)
+	r.run(survive)
+	// A node that is one block behind comes up.
+	nodes := []*peer{r.node("b", root)}
+	_, lost := r.closeOver(nodes, bad.frame, root)
+	if lost == 0 || lost > 3 {
+		t.Errorf("the node lost its link %d times over one damaged block, want 1 to 3", lost)
+	}
+	good := r.network("good", head)
+	good.send(head.frame)
+	r.run(time.Second)
+	if !nodes[0].has(head.frame) {
+		t.Error("the node never got the good copy")
+	}
+}

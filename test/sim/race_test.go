@@ -91,7 +91,7 @@ func TestRelayRestartInRound(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	// The larger ones once found a bug.
-	list := []uint64{1, 2, 3, 4, 515127615, 641347210, 1985590737, 2661301418, 2865880164, 2919926296}
+	list := []uint64{1, 2, 3, 4, 515127615, 641347210, 1985590737, 2661301418, 2865880164, 2919926296, 3005156535}
 	for range *seeds {
 		list = append(list, rand.Uint64()>>32)
 	}
