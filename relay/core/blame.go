@@ -91,12 +91,13 @@ func (c *Core) throwOut(t trial) {
 // dropPayload takes a bad payload's entry away, unless its id is genuine: then only its bytes are not,
 // and good ones are waited for.
 func (c *Core) dropPayload(e *block) {
-	if !e.verified && !e.signed {
+	if !e.verified && !e.signed && !e.own {
 		c.removeTree(e)
 		return
 	}
 	c.setFrame(e, nil)
 	e.payloads, e.linked = 0, false
+	e.public = e.public && !e.own // a withheld one is as before
 }
 
 // purge removes what a guilty source sent and nobody else on the network has, nor was proven by a node

@@ -248,8 +248,12 @@ func (c *Core) survived(t trial) {
 		}
 		e.survived = true
 		c.learnKey(e)
-		c.setVerified(e)
-		c.fanIn(e, nil, false)
+		if e.withheld {
+			c.publicElsewhere(src, e)
+		} else {
+			c.setVerified(e)
+			c.fanIn(e, nil, false)
+		}
 	} else {
 		if v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body()); err == nil && src != nil && src.pairs != nil {
 			// nodeos looks at a vote only when it has the block: no proof otherwise.

@@ -523,3 +523,42 @@ func TestForgedChainBecomesThePublicHeadBehindLeapNodes(t *testing.T) {
 	a.send(x.frame)
 	n.want(x)
 }
+
+// Whoever guesses the id of a block we keep inside can send something under it. Only good bytes prove
+// that the block has another way out.
+func TestGuessedIDOfAWithheldBlock(t *testing.T) {
+	for _, genuine := range []bool{false, true} {
+		r, n, a, b, head := warm(t)
+		r.until(base, early(base))
+		a0, b0 := makeBlock(head, base, ourName, mark(1)), makeBlock(head, base, ourName, mark(2))
+		a.send(a0.frame)
+		b.send(b0.frame)
+		r.run(50 * time.Millisecond)
+		evil := r.network("evil", head)
+		x := b0
+		if !genuine {
+			x = mutilate(t, b0, 1)
+		}
+		evil.send(x.frame)
+		if r.event(core.EventAlarm, core.ReasonWithheldInPublic) != nil {
+			t.Fatal("an alarm over bytes that nobody tried")
+		}
+		if !genuine {
+			nodes := []*peer{a}
+			nodes, _ = r.closeOver(nodes, x.frame, a0)
+			a = nodes[0]
+		} else {
+			r.run(2 * survive)
+		}
+		if got := r.event(core.EventAlarm, core.ReasonWithheldInPublic) != nil; got != genuine {
+			t.Errorf("genuine %v: alarm %v", genuine, got)
+		}
+		// In a round without a, nothing of the withheld branch leaves.
+		r.until(base+3, early(base+3))
+		a3, b1 := makeBlock(a0, base+3, ourName, mark(1)), makeBlock(b0, base+3, ourName, mark(2))
+		b.send(b1.frame)
+		a.send(a3.frame)
+		r.run(2 * time.Second)
+		n.want(a0, a3)
+	}
+}

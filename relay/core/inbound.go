@@ -56,7 +56,14 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	signed := c.signatureKnown(&v)
 	switch {
-	case e != nil && e.own:
+	case e != nil && e.own && e.withheld && !signed && e.frame == nil:
+		// Only its id is known to be good: these bytes have to prove themselves like any.
+		e.has.set(s.lane)
+		c.setFrame(e, c.keep(f, owned))
+		e.payloads, e.source, e.public = 1, s.id, true
+		c.link(e, c.linkedBlock)
+		return
+	case e != nil && e.own && !(e.withheld && !signed):
 		switch {
 		case e.claimed:
 			e.has.set(s.lane)
@@ -64,7 +71,10 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 			c.drop(s, ReasonTwin) // anyone can name the id of a block that is empty
 		case e.withheld || e.held:
 			e.has.set(s.lane)
-			c.publicElsewhere(s, e, f, owned)
+			if e.frame == nil {
+				c.setFrame(e, c.keep(f, owned))
+			}
+			c.publicElsewhere(s, e)
 		}
 		return
 	case e != nil && !e.stub():
@@ -103,7 +113,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.foreignOwn(s, e)
 	}
 	c.boot.saw(c, e)
-	c.link(e, func(x *block) { c.linkedBlock(x) })
+	c.link(e, c.linkedBlock)
 	if !e.linked {
 		c.orphan(e)
 		c.drop(s, ReasonOrphan)
@@ -240,22 +250,16 @@ func (c *Core) foreignOwn(s *session, e *block) {
 	}
 }
 
-// publicElsewhere handles an own candidate that we did not let out but the network shows.
-func (c *Core) publicElsewhere(s *session, e *block, f p2pwire.Frame, owned *buf) {
+// publicElsewhere handles an own candidate that we did not let out but the network shows, with bytes
+// that are known to be good.
+func (c *Core) publicElsewhere(s *session, e *block) {
 	c.alarm(ReasonWithheldInPublic, s, e)
 	if e.held {
 		c.unhold(e)
 	}
 	c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)
-	e.withheld, e.public = false, true
-	if e.frame == nil {
-		c.setFrame(e, c.keep(f, owned))
-	}
-	e.linked = true
+	e.withheld, e.public, e.linked, e.survived = false, true, true, true
 	c.setVerified(e)
-	if e.node != "" {
-		e.survived = true // one of our nodes made it
-	}
 	c.fanIn(e, nil, false)
 }
 
