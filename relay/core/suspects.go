@@ -209,6 +209,17 @@ func (c *Core) again(t trial) {
 	if t.block != nil {
 		parent = c.blocks.get(t.block.prev)
 	}
+	if t.block != nil && t.kills > 0 && t.block.frame != nil {
+		switch {
+		case t.block.survived && t.block.frame != t.frame:
+			c.blame(t) // other bytes proved good: these are what cost the link
+			return
+		case c.rivalRuns(t):
+			c.canary.parked = append(c.canary.parked, t)
+			c.stall()
+			return
+		}
+	}
 	s, needed := c.pickCanary(t.block, t.killer)
 	if !needed {
 		if t.block.survived || t.block.frame == t.frame {
@@ -234,6 +245,14 @@ func (c *Core) again(t trial) {
 		}
 	}
 	c.begin(t, s)
+}
+
+// rivalRuns tells whether another payload of the block is being tried: if that one is good, this one
+// need not cost another link.
+func (c *Core) rivalRuns(t trial) bool {
+	return slices.ContainsFunc(c.canary.running, func(r trial) bool {
+		return r.block == t.block && r.frame != t.frame && !r.mixed
+	})
 }
 
 // maxServerFailures is how many catch-ups may fail with one peer before it is shut out.
