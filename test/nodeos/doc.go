@@ -12,7 +12,8 @@
 // # The network
 //
 // Everything runs on loopback in a temporary directory. Own producer bpalpha is run by two nodeos, A
-// and B, with the same keys, whose only peer is the relay: it dials A, and B dials it. The producers
+// and B, with the same keys, whose only peer is the relay: it dials A, and B dials it. All the relay's
+// links but those of the judges lead through gates, which can be shut. The producers
 // bpbeta, bpgamma and bpdelta and an API node without producers form the network; the relay dials
 // the producers. The schedule is these four, 12 slots each, so a cycle takes 24 s. The relay is the
 // real binary, started with a configuration file, and killed and restarted like the nodes.

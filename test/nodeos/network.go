@@ -3,6 +3,7 @@ package nodeos
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -28,6 +29,8 @@ type network struct {
 	public    []*node    // the other producers
 	api       *node      // the observer
 	relay     *relayProcess
+	uplinks   []*gate          // between the relay and the public producers
+	downlinks map[string]*gate // between the relay and our nodes, by their names
 	chain     p2pwire.ID
 	wallet    wallet
 	load      load
@@ -91,10 +94,21 @@ func (n *network) prepare(binDir string, free *ports) error {
 	if n.api, err = public(nodeOptions{name: observer}); err != nil {
 		return err
 	}
+	for _, p := range n.public {
+		g, err := newGate(hostOthers, free, p.p2pAddress())
+		if err != nil {
+			return err
+		}
+		n.uplinks = append(n.uplinks, g)
+	}
+	n.downlinks = map[string]*gate{}
+	if n.downlinks[nodeB], err = newGate(hostOthers, free, n.relay.internal); err != nil {
+		return err
+	}
 	us := n.producers[:1]
 	for _, o := range []nodeOptions{
 		{name: nodeA, host: hostA, listen: true, members: us, vote: n.savanna},
-		{name: nodeB, host: hostOthers, peers: []string{n.relay.internal}, members: us, vote: n.savanna},
+		{name: nodeB, host: hostOthers, peers: []string{n.downlinks[nodeB].address}, members: us, vote: n.savanna},
 	} {
 		made, err := newNode(binDir, n.root, free, genesis, o)
 		if err != nil {
@@ -102,7 +116,8 @@ func (n *network) prepare(binDir string, free *ports) error {
 		}
 		n.own = append(n.own, made)
 	}
-	return nil
+	n.downlinks[nodeA], err = newGate(hostA, free, n.own[0].p2pAddress())
+	return err
 }
 
 // genesis is nodeos' default chain configuration with our key, and a start in the recent past.
@@ -139,9 +154,16 @@ func (n *network) start(ctx context.Context) error {
 		return err
 	}
 	n.chain = info.ChainID
-	if err := n.relay.configure(relayPeers{
-		chainID: n.chain.String(), own: n.producers[0], dialled: n.own[0], public: n.public,
-	}); err != nil {
+	for _, g := range n.gates() {
+		if err := g.open(ctx); err != nil {
+			return err
+		}
+	}
+	peers := relayPeers{chainID: n.chain.String(), own: n.producers[0], dialled: n.downlinks[nodeA].address}
+	for i, g := range n.uplinks {
+		peers.public = append(peers.public, relayPeer{n.public[i].name, g.address})
+	}
+	if err := n.relay.configure(peers); err != nil {
 		return err
 	}
 	if err := n.relay.run(ctx); err != nil {
@@ -194,6 +216,14 @@ func (n *network) stop() {
 		group.Go(node.stop)
 	}
 	group.Wait()
+	for _, g := range n.gates() {
+		g.shut()
+	}
+}
+
+// gates are all of them.
+func (n *network) gates() []*gate {
+	return append(slices.Collect(maps.Values(n.downlinks)), n.uplinks...)
 }
 
 // logs are the paths of all logs.

@@ -36,9 +36,11 @@ func buildRelay(ctx context.Context, dir string) (string, error) {
 type relayPeers struct {
 	chainID string
 	own     producer
-	dialled *node // node A
-	public  []*node
+	dialled string // where node A is reached
+	public  []relayPeer
 }
+
+type relayPeer struct{ name, address string }
 
 func newRelay(binary, root string, free *ports) (*relayProcess, error) {
 	r := &relayProcess{binary: binary, file: filepath.Join(root, "bprelay.yaml")}
@@ -65,12 +67,12 @@ func (r *relayProcess) configure(p relayPeers) error {
 	line("producers:")
 	line("  - {name: %s, keys: [%s]}", p.own.name, p.own.block.public)
 	line("nodes:")
-	line("  - {name: %s, dial: %q, priority: 2}", nodeA, p.dialled.p2pAddress())
+	line("  - {name: %s, dial: %q, priority: 2}", nodeA, p.dialled)
 	line("  - {name: %s, from: [%s], priority: 1}", nodeB, hostOthers)
 	line("network:")
 	line("  peers:")
 	for _, n := range p.public {
-		line("    - {name: %s, dial: %q}", n.name, n.p2pAddress())
+		line("    - {name: %s, dial: %q}", n.name, n.address)
 	}
 	line("listen: {internal: %q, network: %q, p2p_server_address: %q}", r.internal, r.network, relayName+":9876")
 	line("admin: {listen: %q}", r.admin)

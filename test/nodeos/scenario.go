@@ -57,7 +57,9 @@ func scenarios() []scenario {
 		{"restart it close behind", handedOver, restartNear},
 		{"restart relay outside", oneCycle, restartRelayOutside},
 		{"kill -9 relay in round", oneCycle, killRelayInRound},
-		{"same, down for 1 s", oneCycle + joined + 1 - handedOver, stopRelayInRound},
+		{"same, down for 1 s", oneCycle, stopRelayInRound},
+		{"link of the lead down for 1 s", oneCycle, breakLead},
+		{"uplinks down for 1 s", oneCycle + joined + 1 - handedOver, breakUplinks},
 	}
 }
 
@@ -225,6 +227,51 @@ func stopRelayInRound(ctx context.Context, n *network, s *stage) error {
 	return n.all(ctx, s, joined)
 }
 
+// breakLead takes away the connection of the node whose blocks go out. What it makes meanwhile goes
+// out when it is back, so nothing may be lost.
+func breakLead(ctx context.Context, n *network, s *stage) error {
+	if err := s.at(ctx, inRound, -200*time.Millisecond); err != nil {
+		return err
+	}
+	lead, err := n.lead(ctx)
+	if err != nil {
+		return err
+	}
+	s.note("link of %s", lead.name)
+	if err := n.breakLinks(ctx, s, inRound, n.downlinks[lead.name]); err != nil {
+		return err
+	}
+	return n.all(ctx, s, joined)
+}
+
+// breakUplinks takes all network peers away. Nothing may be lost either.
+func breakUplinks(ctx context.Context, n *network, s *stage) error {
+	if err := n.breakLinks(ctx, s, inRound, n.uplinks...); err != nil {
+		return err
+	}
+	return n.all(ctx, s, joined)
+}
+
+// breakLinks shuts gates for a second and waits until all sessions are back.
+func (n *network) breakLinks(ctx context.Context, s *stage, offset int, gates ...*gate) error {
+	if err := s.at(ctx, offset, -100*time.Millisecond); err != nil {
+		return err
+	}
+	begun := time.Now()
+	for _, g := range gates {
+		g.shut()
+	}
+	if err := wait(ctx, begun.Add(time.Second)); err != nil {
+		return err
+	}
+	for _, g := range gates {
+		if err := g.open(ctx); err != nil {
+			return err
+		}
+	}
+	return n.sessionsBack(ctx, s, begun)
+}
+
 // restartRelay ends the relay and starts it again.
 func (n *network) restartRelay(ctx context.Context, s *stage, offset int, end func(), down time.Duration) error {
 	if err := s.at(ctx, offset, -100*time.Millisecond); err != nil {
@@ -238,6 +285,11 @@ func (n *network) restartRelay(ctx context.Context, s *stage, offset int, end fu
 	if err := n.relay.run(ctx); err != nil {
 		return err
 	}
+	return n.sessionsBack(ctx, s, begun)
+}
+
+// sessionsBack waits for the end of a disruption of the relay's sessions.
+func (n *network) sessionsBack(ctx context.Context, s *stage, begun time.Time) error {
 	err := poll(ctx, "all sessions are back", 50*time.Millisecond, 10*time.Second, func(ctx context.Context) error {
 		st, err := n.relay.status(ctx)
 		if err != nil {
