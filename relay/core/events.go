@@ -75,6 +75,8 @@ func (c *Core) noteBlock(kind EventKind, why Reason, s *session, b *block) {
 	c.event = Event{Kind: kind, Reason: why, Producer: b.producer, Slot: b.slot, Num: b.num, ID: b.id}
 	if s != nil {
 		c.event.Session, c.event.Side, c.event.Node, c.event.Remote = s.id, s.info.Side, s.Name(), s.info.Remote
+	} else if b.own {
+		c.event.Side, c.event.Node = Internal, b.node // it waited: its node's session may be gone
 	}
 	c.obs.Event(c.now, &c.event)
 }
