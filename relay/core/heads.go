@@ -159,9 +159,9 @@ func (c *Core) resend(s *session, head *block) {
 	if head.stub() && !c.extends(tip, head) {
 		return // its chain is unknown here: it will name a block we know when it has caught up
 	}
-	// What left less than a round trip ago may have crossed the handshake.
+	// What was written to it less than a round trip ago may have crossed the handshake.
 	old := tip
-	for old != nil && old.claimed && c.since(old.left) <= s.rtt+crossing {
+	for old != nil && old.claimed && old.has.has(s.lane) && c.since(old.left) <= s.rtt+crossing {
 		old = c.blocks.get(old.prev)
 	}
 	if old == nil || c.extends(head, old) {
