@@ -193,6 +193,9 @@ func (c *Core) joinRing(v *session) bool {
 	if verified && c.childOf(b) == nil && b != c.head {
 		return false
 	}
+	if !verified && c.head != nil && b.num < c.head.num {
+		return false // what lies between is not known here: the server has more to give
+	}
 	if n := c.sessions[v.sync.server]; n != nil {
 		n.serving = 0
 	}
