@@ -59,7 +59,7 @@ func (c *Core) claim(e *block, s *session) {
 
 // ClaimDecided brings the answer to a claim that was Pending.
 func (c *Core) ClaimDecided(now Instant, cl Claim, v Verdict) {
-	c.now = now
+	c.enter(now)
 	for _, e := range c.held {
 		if !e.pending || e.producer != cl.Producer || e.slot != cl.Slot {
 			continue

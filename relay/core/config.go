@@ -57,6 +57,9 @@ type Config struct {
 	MaxFuture time.Duration
 	// LateGrace is how long after the end of its round an own block may still leave (500 ms).
 	LateGrace time.Duration
+	// ClockLimit is how far the system clock may be from that of our nodes and the peers we dial
+	// before it is not believed (100 ms).
+	ClockLimit time.Duration
 	// SurviveAfter is how long a node must keep its session after a block to vouch for it (100 ms).
 	SurviveAfter time.Duration
 	// BlameBan is the first time a source of harmful messages is shut out; it doubles (60 s).
@@ -120,6 +123,7 @@ func (c Config) withDefaults() Config {
 	dur(&c.StartFence, 7*time.Second)
 	dur(&c.MaxFuture, 7*time.Second)
 	dur(&c.LateGrace, 500*time.Millisecond)
+	dur(&c.ClockLimit, 100*time.Millisecond)
 	dur(&c.SurviveAfter, 100*time.Millisecond)
 	dur(&c.BlameBan, time.Minute)
 	dur(&c.DedupAge, 2*time.Minute)

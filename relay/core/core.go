@@ -134,6 +134,7 @@ type Core struct {
 	boot    bootstrap
 	canary  canaries
 	votes   voteBook
+	clock   clock
 	timers  timerHeap
 	scratch p2pwire.Scratch
 	jobs    []*Job
@@ -184,6 +185,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 	c.blocks.init(cfg.RingBlocks, cfg.RingBytes)
 	c.canary.init()
 	c.votes.init()
+	c.clock.init(now)
 	c.boot.init(c)
 	return c, nil
 }

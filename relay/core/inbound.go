@@ -37,7 +37,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.end(s, ReasonInvalidBlock) // a certificate for a block to come (the first Savanna block claims itself)
 		return
 	}
-	if v.Slot > p2pwire.SlotAt(c.now.Wall+int64(c.cfg.MaxFuture)) {
+	if v.Slot > p2pwire.SlotAt(c.latest()+int64(c.cfg.MaxFuture)) {
 		c.window.Forget(digest)
 		c.drop(s, ReasonTooFarAhead)
 		return

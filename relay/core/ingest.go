@@ -10,7 +10,7 @@ import (
 // chunk is looked at in place, a partial one is collected in pooled memory that grows with what has
 // really come, under a bound for the session and one for all.
 func (c *Core) Data(now Instant, id SessionID, chunk []byte) {
-	c.now = now
+	c.enter(now)
 	s := c.sessions[id]
 	if s == nil || s.closing || c.stop {
 		return

@@ -14,7 +14,6 @@ const (
 
 // judge applies the rules of the design's outbound path, in its order.
 func (c *Core) judge(e *block) (action, Reason) {
-	now := c.now.Wall
 	if id, ok := c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {
 		if id != e.id {
 			return actWithhold, ReasonSlotTaken
@@ -22,10 +21,10 @@ func (c *Core) judge(e *block) (action, Reason) {
 	} else if uint32(e.slot) <= c.claims.Floor() {
 		return actWithhold, ReasonBelowFloor
 	}
-	if e.slot > p2pwire.SlotAt(now+int64(c.cfg.MaxFuture)) {
+	if e.slot > p2pwire.SlotAt(c.latest()+int64(c.cfg.MaxFuture)) {
 		return actWithhold, ReasonTooEarly
 	}
-	if now > c.lateLimit(e.slot) {
+	if c.earliest() > c.lateLimit(e.slot) {
 		if e.held {
 			return actWithhold, e.why // what it waited for did not come
 		}
@@ -80,7 +79,7 @@ func (c *Core) judgeParent(e, p *block) (action, Reason) {
 	case p.num+p2pwire.RoundSlots <= c.head.num:
 		// A whole round behind: not even a full run on it could become the best branch.
 		return actWithhold, ReasonOlderParent
-	case c.now.Wall < e.slot.Time():
+	case c.wall() < e.slot.Time():
 		return actHold, ReasonOlderParent
 	}
 	return actForward, ReasonClaimed
@@ -103,7 +102,7 @@ func (c *Core) inRun(e *block) bool {
 // orGiveUp holds a candidate until its round is over: late beats lost, since a node's later blocks
 // build on this one.
 func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
-	if c.now.Wall < c.lateLimit(e.slot) {
+	if c.earliest() < c.lateLimit(e.slot) {
 		return actHold, why
 	}
 	return actWithhold, why
@@ -149,7 +148,7 @@ func (c *Core) lowestRoot() uint32 {
 
 // fenceSlot is the last slot the start fence closes.
 func (c *Core) fenceSlot() p2pwire.Slot {
-	return p2pwire.SlotAt(c.started.Wall + int64(c.cfg.StartFence))
+	return p2pwire.SlotAt(c.startWall() + int64(c.cfg.StartFence))
 }
 
 // learnedFor tells whether the candidate extends the head as just learned from the network: the

@@ -2,7 +2,6 @@ package core
 
 import (
 	"encoding/binary"
-	"time"
 
 	"bprelay/p2pwire"
 )
@@ -23,7 +22,7 @@ func (c *Core) keepalive(s *session) {
 }
 
 func (c *Core) ping(s *session) {
-	s.pingXmt = c.now.Wall
+	s.pingXmt, s.pingAt = c.now.Wall, c.now.Mono
 	c.sendTime(s, p2pwire.Time{Xmt: c.now.Wall})
 }
 
@@ -34,9 +33,7 @@ func (c *Core) timeMessage(s *session, m p2pwire.Time) {
 		c.sendTime(s, p2pwire.Time{Org: m.Xmt, Rec: c.now.Wall, Xmt: c.now.Wall})
 	case m.Org == s.pingXmt:
 		s.pingXmt = 0
-		trip := c.now.Wall - m.Org - (m.Xmt - m.Rec)
-		s.rtt = time.Duration(max(trip, 0))
-		s.offset = time.Duration((m.Rec-m.Org)/2 + (m.Xmt-c.now.Wall)/2)
+		c.readClock(s, m)
 	}
 }
 

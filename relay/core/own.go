@@ -146,13 +146,13 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 		c.stats.OwnHeld[why]++
 		c.noteBlock(EventHeld, why, s, e)
 	}
-	next := c.lateLimit(e.slot)
-	if end := e.slot.Time(); c.now.Wall < end {
-		next = end
+	now, next := c.earliest(), c.lateLimit(e.slot)
+	if end := e.slot.Time(); c.wall() < end {
+		now, next = c.wall(), end
 	}
 	if !e.pending && e.until != next {
 		e.until = next
-		wait := time.Duration(max(next-c.now.Wall, int64(time.Millisecond)))
+		wait := time.Duration(max(next-now, int64(time.Millisecond)))
 		c.timers.add(c.now.Mono+wait, timer{kind: timerHeld})
 	}
 }

@@ -75,6 +75,8 @@ const (
 	ReasonUnknownKey
 	ReasonLineageDead
 	ReasonWithheldInPublic
+	ReasonClockOffset
+	ReasonClockJump
 
 	numReasons
 )
@@ -147,6 +149,8 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonUnknownKey:       {"unknown_key", "an own block is signed with a key that is not configured (rotation?)"},
 	ReasonLineageDead:      {"lineage_dead", "the network finalized another branch; our run's lineage is dropped"},
 	ReasonWithheldInPublic: {"withheld_in_public", "the network shows a block that was withheld here: it has another way out"},
+	ReasonClockOffset:      {"clock_offset", "most of our nodes and the peers we dial say that the relay's clock is off by more than clock_limit: decisions by due time are off, and slots are judged by their time if our nodes agree with it"},
+	ReasonClockJump:        {"clock_jump", "the relay's clock was stepped, or the machine was suspended; until others confirm it, a slot is open if it is by either time"},
 }
 
 // String is the reason as it stands in logs, metrics and JSON.

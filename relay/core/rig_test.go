@@ -20,6 +20,7 @@ type rig struct {
 	order   []*peer
 	events  []core.Event
 	hold    map[core.SessionID]bool // peers that do not read
+	step    time.Duration           // by how much the relay's clock is ahead of the right time
 	scratch p2pwire.Scratch
 }
 
@@ -34,6 +35,34 @@ type peer struct {
 	got    []p2pwire.Frame
 	closed core.Reason
 	gone   bool
+	clock  *time.Duration // answers time messages; by how much its clock is ahead
+}
+
+// answers makes a peer answer time messages by a clock that is ahead of the right time.
+func (p *peer) answers(ahead time.Duration) *peer {
+	p.clock = &ahead
+	return p
+}
+
+// tell answers one message if it is a time message that asks.
+func (p *peer) tell(f p2pwire.Frame) {
+	if p.clock == nil || p.gone || f.Type() != p2pwire.TypeTime {
+		return
+	}
+	m, err := p2pwire.DecodeTime(f.Body())
+	if err != nil || m.Org != 0 {
+		return
+	}
+	now := p.r.now.Wall - int64(p.r.step) + int64(*p.clock)
+	p.r.c.Data(p.r.now, p.id, p2pwire.AppendFrame(nil, p2pwire.Time{Org: m.Xmt, Rec: now, Xmt: now}))
+}
+
+// stepClock sets the relay's clock forward, or back.
+func (r *rig) stepClock(d time.Duration) {
+	r.step += d
+	r.now.Wall += int64(d)
+	r.c.Tick(r.now)
+	r.pump()
 }
 
 // base is a slot at a round's start, far from the epoch.
@@ -84,6 +113,7 @@ func (r *rig) pump() {
 				continue
 			}
 			p := r.peers[id]
+			from := len(p.got)
 			for _, b := range r.c.Take(r.now, id, 1<<20, nil) {
 				moved = true
 				f, err := p2pwire.ParseFrame(b)
@@ -93,6 +123,9 @@ func (r *rig) pump() {
 				p.got = append(p.got, append(p2pwire.Frame(nil), f...))
 			}
 			r.c.Done(id)
+			for _, f := range p.got[from:] {
+				p.tell(f)
+			}
 		}
 		for _, j := range r.c.Jobs(nil) {
 			moved = true
@@ -127,9 +160,9 @@ func (r *rig) run(d time.Duration) {
 	}
 }
 
-// until runs to d before (or, negative, after) the timestamp of a slot.
+// until runs to d before (or, negative, after) the timestamp of a slot, by the right time.
 func (r *rig) until(slot p2pwire.Slot, d time.Duration) {
-	if wait := time.Duration(slot.Time()-r.now.Wall) - d; wait > 0 {
+	if wait := time.Duration(slot.Time()-r.now.Wall) + r.step - d; wait > 0 {
 		r.run(wait)
 	}
 }

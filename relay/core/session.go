@@ -48,8 +48,10 @@ type session struct {
 	lastAsk  time.Duration // node: last request for missing blocks
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
+	pingAt   time.Duration // when it was made
 	rtt      time.Duration
 	offset   time.Duration // peer's clock minus ours
+	clock    clockSample
 
 	sync     *catchUp      // it is being brought up to the public chain
 	serving  SessionID     // network: the node whose catch-up it answers
@@ -79,7 +81,7 @@ func hostOf(remote string) string {
 
 // Open takes a new connection. An error means that the driver should close it at once.
 func (c *Core) Open(now Instant, info SessionInfo) (SessionID, error) {
-	c.now = now
+	c.enter(now)
 	switch {
 	case c.stop:
 		return 0, ErrStopping
@@ -226,7 +228,7 @@ func (c *Core) forget(s *session, why Reason) {
 
 // Closed tells that the connection is gone, by its own doing or because the core asked.
 func (c *Core) Closed(now Instant, id SessionID, err error) {
-	c.now = now
+	c.enter(now)
 	s := c.sessions[id]
 	if s == nil {
 		return
@@ -244,7 +246,7 @@ func (c *Core) Closed(now Instant, id SessionID, err error) {
 
 // DialFailed tells that the driver could not reach a configured peer.
 func (c *Core) DialFailed(now Instant, side Side, name string, _ error) {
-	c.now = now
+	c.enter(now)
 	c.stats.DialsFailed[side]++
 	if side == Internal {
 		c.nodeUnreachable(name)

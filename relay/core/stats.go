@@ -175,6 +175,7 @@ type Status struct {
 	QueuedBytes   int             `json:"queued_bytes"`
 	PartialBytes  int             `json:"partial_bytes"`
 	BufferedBytes int             `json:"buffered_bytes"`
+	Clock         ClockStatus     `json:"clock"`
 	Stats         Stats           `json:"stats"`
 }
 
@@ -195,6 +196,7 @@ func (c *Core) Snapshot(now Instant) Status {
 		Blocks: len(c.blocks.byID), BlockBytes: c.blocks.bytes,
 		HeldBlocks: len(c.held), HeldVotes: len(c.votes.waiting),
 		QueuedBytes: c.queued, PartialBytes: c.rxBytes, BufferedBytes: c.pool.live,
+		Clock: c.clockStatus(),
 		Stats: c.stats,
 	}
 	for _, s := range c.sessions {

@@ -61,7 +61,7 @@ func (c *Core) NextTimer() time.Duration {
 
 // Tick runs the timers that are due.
 func (c *Core) Tick(now Instant) {
-	c.now = now
+	c.enter(now)
 	for len(c.timers) > 0 && c.timers[0].at <= now.Mono {
 		t := c.timers.next()
 		s := c.sessions[t.session]

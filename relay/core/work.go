@@ -53,7 +53,7 @@ func (c *Core) offload(s *session, f p2pwire.Frame, owned *buf) {
 
 // JobDone brings back a finished job: its frame is handled, then what its session sent meanwhile.
 func (c *Core) JobDone(now Instant, j *Job) {
-	c.now = now
+	c.enter(now)
 	defer c.settle()
 	c.rxBytes -= capFor(len(j.frame.b))
 	defer c.pool.release(j.frame)
