@@ -11,6 +11,7 @@ import (
 // would only say so again are left out.
 func (d *decoder) check(c *Config) {
 	d.checkNames(c)
+	d.checkPreference(c)
 	d.checkLinks(c)
 	d.checkListeners(c)
 	d.checkTimes(c)
@@ -87,6 +88,24 @@ func (d *decoder) checkNames(c *Config) {
 			name(path, ".name", p.Name)
 		}
 		address(path, ".dial", p.Dial)
+	}
+}
+
+// checkPreference wants finalizer_node to be there, and a choice where one is waited for.
+func (d *decoder) checkPreference(c *Config) {
+	if !d.good("nodes", "finalizer_node", "prefer_wait") {
+		return
+	}
+	equal, found := true, c.FinalizerNode == ""
+	for _, n := range c.Nodes {
+		equal = equal && n.Priority == c.Nodes[0].Priority
+		found = found || n.Name == c.FinalizerNode
+	}
+	if !found {
+		d.fail("finalizer_node", c.FinalizerNode, bad("give the name of one of nodes", "is the name of no node"))
+	}
+	if c.PreferWait > 0 && equal && c.FinalizerNode == "" {
+		d.warn("prefer_wait", "all nodes have the same priority: nobody is waited for")
 	}
 }
 

@@ -21,6 +21,12 @@ type Config struct {
 	P2P       P2P
 	Limits    Limits
 
+	// PreferWait is how long a candidate waits for that of a node of higher priority.
+	PreferWait time.Duration
+	// FinalizerNode is the name of one of Nodes; empty if none is chosen.
+	FinalizerNode string
+
+	ClockLimit time.Duration
 	StartFence time.Duration
 	MaxFuture  time.Duration
 	LateGrace  time.Duration

@@ -88,6 +88,7 @@ func leastConfig(t *testing.T) *Config {
 			DedupEntries:    131072,
 			DedupAge:        2 * time.Minute,
 		},
+		ClockLimit: 100 * time.Millisecond,
 		StartFence: 7 * time.Second,
 		MaxFuture:  7 * time.Second,
 		LateGrace:  500 * time.Millisecond,
@@ -148,6 +149,9 @@ limits:
   reassembly_bytes: 9437184B
   dedup_entries: 2048
   dedup_age: 30s
+prefer_wait: 25ms
+finalizer_node: b
+clock_limit: 50ms
 start_fence: 8s
 max_future: 6500ms
 late_grace: 0s
@@ -182,6 +186,10 @@ log: {level: debug, format: json}
 			Memory: 1 << 30, QueueBytes: 10 << 20, SyncQueueBytes: 20e6, TrxQueueBytes: 100 << 10,
 			RingBlocks: 100, RingBytes: 3 << 29, ReassemblyBytes: 9 << 20, DedupEntries: 2048, DedupAge: 30 * time.Second,
 		},
+		PreferWait:    25 * time.Millisecond,
+		FinalizerNode: "b",
+
+		ClockLimit: 50 * time.Millisecond,
 		StartFence: 8 * time.Second,
 		MaxFuture:  6500 * time.Millisecond,
 		Log:        Log{Level: slog.LevelDebug, Format: LogJSON},

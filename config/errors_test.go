@@ -52,7 +52,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 
 		// Keys.
 		{"unknown section", with("metrics: {}"),
-			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, producers, nodes, network, listen, p2p, limits, max_future, start_fence, late_grace, admin, log`},
+			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, late_grace, admin, log`},
 		{"unknown key", with("p2p:", "  compression: on"),
 			`relay.yaml:8: p2p.compression: unknown key; possible here: peer_private_key_file, allowed_peer_keys, keepalive, handshake_timeout, idle_timeout, dial_timeout, redial_node, redial_network, transactions, max_clients, max_unhandshaked`},
 		{"misspelt", with("p2p: {keepalife: 3s}"), `relay.yaml:7: p2p.keepalife: unknown key; did you mean p2p.keepalive?`},
@@ -176,6 +176,11 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"no duration", with("p2p: {keepalive: 3 parsecs}"), `relay.yaml:7: p2p.keepalive: "3 parsecs" is not a duration; ` + durations},
 		{"long duration", with("p2p: {keepalive: 10s}"), `relay.yaml:7: p2p.keepalive: "10s" is out of range; give a duration from 500ms to 5s`},
 		{"negative duration", with("late_grace: -1s"), `relay.yaml:7: late_grace: "-1s" is out of range; give a duration from 0s to 6s`},
+		{"long wait", with("prefer_wait: 250ms"), `relay.yaml:7: prefer_wait: "250ms" is out of range; give a duration from 0s to 200ms`},
+		{"negative wait", with("prefer_wait: -1ms"), `relay.yaml:7: prefer_wait: "-1ms" is out of range; give a duration from 0s to 200ms`},
+		{"narrow clock limit", with("clock_limit: 5ms"), `relay.yaml:7: clock_limit: "5ms" is out of range; give a duration from 20ms to 5s`},
+		{"unknown finalizer node", with("finalizer_node: c"), `relay.yaml:7: finalizer_node: "c" is the name of no node; give the name of one of nodes`},
+		{"finalizer node in another case", with("finalizer_node: A"), `relay.yaml:7: finalizer_node: "A" is the name of no node; give the name of one of nodes`},
 		{"long range", with("limits: {dedup_age: 25h}"), `relay.yaml:7: limits.dedup_age: "25h" is out of range; give a duration from 1s to 24h`},
 		{"size without unit", with("limits: {queue_bytes: 33554432}"), `relay.yaml:7: limits.queue_bytes: "33554432" has no unit; ` + sizes},
 		{"no size", with("limits: {queue_bytes: much}"), `relay.yaml:7: limits.queue_bytes: "much" is not a size; ` + sizes},
@@ -281,6 +286,8 @@ func TestWarnings(t *testing.T) {
 			`relay.yaml:6: nodes[1].from[1]: host is in the list of a too: connections from there go by that name`},
 		{"short idle timeout", with("p2p: {idle_timeout: 10s}"), "",
 			`relay.yaml:7: p2p.idle_timeout: a quiet nodeos sends a message every 10s only: good sessions will be closed`},
+		{"wait for nobody", with("prefer_wait: 20ms"), "",
+			`relay.yaml:7: prefer_wait: all nodes have the same priority: nobody is waited for`},
 		{"short handshake timeout", with("p2p: {handshake_timeout: 5s}"), "",
 			`relay.yaml:7: p2p.handshake_timeout: without chain_id a dialled node may need 10s for its first message: set chain_id, or at least 11s`},
 	} {

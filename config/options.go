@@ -58,6 +58,21 @@ func options() []option[Config] {
 		doc: "Our nodeos, each of which has this relay (or relay pair) as its only peer. Let the relay dial them: " +
 			"it comes back at once after a lost link, nodeos only after up to connection-cleanup-period (30 s).",
 	}, {
+		path: "prefer_wait",
+		kind: duration(func(c *Config) *time.Duration { return &c.PreferWait }, 0, 200*time.Millisecond),
+		def:  "0s",
+		doc: "How long, at the start of our round, a block waits for that of a node of higher priority (at equal priority: " +
+			"of finalizer_node) that took part in our last round. It never waits to within 10 ms of its timestamp, and what " +
+			"comes behind its due time waits the less; within a round there is nothing to choose. 0: the first one goes out at once.",
+	}, {
+		path:    "finalizer_node",
+		kind:    label(func(c *Config) *string { return &c.FinalizerNode }),
+		example: "node-a",
+		doc: "Name of the node whose finality votes go out, as long as it is connected and not 2 slots behind; else those of " +
+			"whoever votes first. Set it if several nodes have the same finalizer key; best is a node of its own without the " +
+			"producer key, for it votes for whichever block goes out. A producing node votes for its own branch only, " +
+			"so with prefer_wait its blocks are preferred to those of nodes of equal priority.",
+	}, {
 		path: "network.peers",
 		kind: records(func(c *Config) *[]Peer { return &c.Network.Peers }, peerOptions(), "dial"),
 		example: `
@@ -222,6 +237,13 @@ func options() []option[Config] {
 		doc: "How long before its timestamp a block may come. Good blocks come up to 6 s early at a round's end; nodeos " +
 			"itself tolerates 7 s.",
 	}, {
+		path: "clock_limit",
+		kind: duration(func(c *Config) *time.Duration { return &c.ClockLimit }, 20*time.Millisecond, 5*time.Second),
+		def:  "100ms",
+		doc: "How far the relay's clock may be from the median of our nodes and the peers we dial. Beyond, there is an alarm, " +
+			"nothing is decided by due time, and slots are judged by that median if most of our nodes agree with it. A clock kept by " +
+			"NTP is within a few ms; lower values may blame the clock for a route that is slower one way than the other.",
+	}, {
 		path: "start_fence",
 		kind: duration(func(c *Config) *time.Duration { return &c.StartFence }, time.Second, time.Hour),
 		def:  "7s",
@@ -285,7 +307,7 @@ func nodeOptions() []option[Node] {
 		path: "priority",
 		kind: count(func(n *Node) *int { return &n.Priority }, math.MinInt16, math.MaxInt16),
 		def:  "0",
-		doc:  "The node of the highest priority is preferred where there is a choice.",
+		doc:  "Which node's block goes out at the start of our round if there is a choice: the highest's. See prefer_wait.",
 	}}
 }
 

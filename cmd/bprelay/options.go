@@ -53,6 +53,9 @@ func coreConfig(cfg *config.Config) core.Config {
 		Keepalive:        cfg.P2P.Keepalive,
 		HandshakeTimeout: cfg.P2P.HandshakeTimeout,
 		IdleTimeout:      cfg.P2P.IdleTimeout,
+		PreferWait:       cfg.PreferWait,
+		FinalizerNode:    cfg.FinalizerNode,
+		ClockLimit:       cfg.ClockLimit,
 		StartFence:       cfg.StartFence,
 		MaxFuture:        cfg.MaxFuture,
 		LateGrace:        max(cfg.LateGrace, 1), // the core takes 0 for "default"; 1 ns is none

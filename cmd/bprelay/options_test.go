@@ -45,6 +45,9 @@ limits:
   reassembly_bytes: 66MiB
   dedup_entries: 131073
   dedup_age: 3m
+prefer_wait: 21ms
+finalizer_node: node-b
+clock_limit: 101ms
 max_future: 6s
 start_fence: 8s
 late_grace: 501ms
@@ -72,6 +75,7 @@ func TestOptionsArrive(t *testing.T) {
 		AllowedPeerKeys: cfg.P2P.AllowedPeerKeys, Transactions: core.Out,
 		Keepalive: 2 * time.Second, HandshakeTimeout: 16 * time.Second, IdleTimeout: 31 * time.Second,
 		StartFence: 8 * time.Second, MaxFuture: 6 * time.Second, LateGrace: 501 * time.Millisecond,
+		PreferWait: 21 * time.Millisecond, FinalizerNode: "node-b", ClockLimit: 101 * time.Millisecond,
 		MaxClients: 26, MaxYoung: 257,
 		QueueBytes: 33 << 20, SyncQueueBytes: 65 << 20, TrxQueueBytes: 9 << 20, MemoryBytes: 513 << 20,
 		ReassemblyBytes: 66 << 20, RingBlocks: 2049, RingBytes: 257 << 20,

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,6 +81,17 @@ func (s samples) state(st *core.Status) {
 	if st.Lead != "" {
 		s.add(s.lead, 1, st.Lead)
 	}
+	if st.Clock.Known {
+		s.add(s.clockOffset, time.Duration(st.Clock.AheadNs).Seconds())
+	}
+	s.add(s.clockSources, float64(st.Clock.Sources))
+	s.flag(s.clockTrusted, st.Clock.Trusted)
+	for _, n := range st.Nodes {
+		s.add(s.arrival, time.Duration(n.ArrivalNs).Seconds(), n.Node)
+		for i, due := range n.DueNs {
+			s.add(s.due, time.Duration(due).Seconds(), n.Node, strconv.Itoa(i))
+		}
+	}
 	s.add(s.partialBytes, float64(st.PartialBytes))
 	s.add(s.bufferedBytes, float64(st.BufferedBytes))
 	s.add(s.blocks, float64(st.Blocks))
@@ -136,13 +148,16 @@ func (s samples) counts(st *core.Stats) {
 	s.add(s.own, float64(st.OwnForwarded), "forwarded", core.ReasonClaimed.String())
 	s.byReason(s.own, &st.OwnWithheld, "withheld")
 	s.byReason(s.own, &st.OwnHeld, "held")
+	s.add(s.missed, float64(st.OwnMissed))
+	s.add(s.late, float64(st.OwnLate))
 	s.add(s.conflicts, float64(st.Conflicts))
 	s.byReason(s.dropped, &st.Dropped)
 	s.byReason(s.closed, &st.Closed)
 	s.byReason(s.alarms, &st.Alarms)
 	s.add(s.blamed, float64(st.Blamed))
 	s.add(s.refused, float64(st.Refused))
-	s.addedLatency(&st.AddedLatency)
+	s.histogram(s.latency, &st.AddedLatency)
+	s.histogram(s.ahead, &st.Lead)
 }
 
 // traffic gives all types, zero ones too: their number is small and fixed, and a counter that is
@@ -164,12 +179,12 @@ func (s samples) byReason(m *metric, counts *core.ByReason, labels ...string) {
 	}
 }
 
-func (s samples) addedLatency(h *core.Histogram) {
+func (s samples) histogram(m *metric, h *core.Histogram) {
 	buckets := make(map[float64]uint64, len(core.LatencyBounds))
 	var sum uint64
 	for i, bound := range core.LatencyBounds {
 		sum += h.Buckets[i]
 		buckets[time.Duration(bound).Seconds()] = sum
 	}
-	s.ch <- prometheus.MustNewConstHistogram(s.latency.desc, h.Count, time.Duration(h.SumNs).Seconds(), buckets)
+	s.ch <- prometheus.MustNewConstHistogram(m.desc, h.Count, time.Duration(h.SumNs).Seconds(), buckets)
 }

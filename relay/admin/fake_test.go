@@ -52,6 +52,11 @@ func readyStatus() core.Status {
 	st.Stats.Alarms[core.ReasonUnknownKey] = 33
 	st.Stats.DialsFailed[core.Network] = 34
 	st.Stats.Refused, st.Stats.Blamed = 35, 36
+	st.Nodes = []core.NodeTiming{{Node: "node-a", ArrivalNs: -40e6}}
+	st.Nodes[0].DueNs[11] = -450e6
+	st.Clock = core.ClockStatus{Known: true, AheadNs: -3e6, Sources: 5, Trusted: true}
+	st.Stats.OwnMissed, st.Stats.OwnLate = 37, 38
+	st.Stats.Lead.Buckets[12], st.Stats.Lead.Count, st.Stats.Lead.SumNs = 1, 1, 4e6
 	// 20 us, 90 us and one beyond the last bound.
 	st.Stats.AddedLatency.Buckets[1] = 1
 	st.Stats.AddedLatency.Buckets[4] = 1

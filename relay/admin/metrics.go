@@ -33,6 +33,8 @@ type families struct {
 	headNumber, headTime, claimedNumber, claimedTime, lead   *metric
 	queueBytes, partialBytes, bufferedBytes                  *metric
 	blocks, blockBytes, heldBlocks, heldVotes, logDrops, rtt *metric
+	missed, late, ahead, arrival, due                        *metric
+	clockOffset, clockSources, clockTrusted                  *metric
 }
 
 func newFamilies() *families {
@@ -63,6 +65,16 @@ func newFamilies() *families {
 			"decision", "reason"),
 		conflicts: family(counter, "conflicts_total",
 			"Own blocks withheld because another block already had their slot: double blocks that were prevented."),
+		missed: family(counter, "own_slots_missed_total",
+			"Slots of own rounds for which nothing went out until the round and late_grace were over. A round of which no node made any block is not noticed."),
+		late: family(counter, "own_blocks_late_total",
+			"Own blocks that went out over 50 ms behind their due time, and after their timestamp."),
+		ahead: family(histogram, "own_block_lead_seconds",
+			"Time from the arrival of the block that got its slot to that of the next node's block for it."),
+		arrival: family(gauge, "node_own_block_arrival_seconds",
+			"When a node's last own block came, relative to the block's timestamp (negative is early).", "node"),
+		due: family(gauge, "node_own_block_due_seconds",
+			"When a node's block of this place in a round (0 to 11) is due, relative to its timestamp: as learned, or as nodeos plans it.", "node", "index"),
 		latency: family(histogram, "own_block_added_latency_seconds",
 			"Time from the read of an own block to its hand-over to the socket of a network session, once for each session."),
 		alarms: family(counter, "alarms_total", "Things a human should look at, by reason.", "reason"),
@@ -76,6 +88,12 @@ func newFamilies() *families {
 		claimedNumber: family(gauge, "last_claimed_number", "Number of the last own block that got its slot."),
 		claimedTime:   family(gauge, "last_claimed_timestamp_seconds", "Unix time of the last own block's slot."),
 		lead:          family(gauge, "lead", "1 for the node whose own blocks went out last.", "node"),
+
+		clockOffset: family(gauge, "clock_offset_seconds",
+			"How far the relay's clock is ahead of the median of our nodes and the peers we dial; missing while they do not agree."),
+		clockSources: family(gauge, "clock_sources", "Nodes and peers that bprelay_clock_offset_seconds rests on."),
+		clockTrusted: family(gauge, "clock_trusted",
+			"1 while the others confirm the relay's clock within clock_limit. Else nothing is decided by due time."),
 
 		queueBytes:    family(gauge, "queue_bytes", "Bytes queued for sending, by side.", "side"),
 		partialBytes:  family(gauge, "partial_frame_bytes", "Memory held for frames that have not arrived whole."),
@@ -95,8 +113,9 @@ func (f *families) list() []*metric {
 	return []*metric{
 		f.build, f.up, f.uptime, f.starting, f.fenced,
 		f.sessions, f.frames, f.bytes, f.refused, f.closed, f.dialsFailed,
-		f.own, f.conflicts, f.latency, f.alarms, f.blamed, f.dropped,
+		f.own, f.missed, f.late, f.conflicts, f.ahead, f.arrival, f.due, f.latency, f.alarms, f.blamed, f.dropped,
 		f.headNumber, f.headTime, f.claimedNumber, f.claimedTime, f.lead,
+		f.clockOffset, f.clockSources, f.clockTrusted,
 		f.queueBytes, f.partialBytes, f.bufferedBytes,
 		f.blocks, f.blockBytes, f.heldBlocks, f.heldVotes, f.logDrops, f.rtt,
 	}

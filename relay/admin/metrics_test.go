@@ -40,6 +40,14 @@ func TestMetrics(t *testing.T) {
 		// Slot 2000 is 1000 s after 2000-01-01T00:00:00Z, 946684800.
 		`bprelay_public_head_timestamp_seconds 9.466858e+08`,
 		`bprelay_lead{node="node-a"} 1`,
+		`bprelay_own_slots_missed_total 37`,
+		`bprelay_own_blocks_late_total 38`,
+		`bprelay_own_block_lead_seconds_sum 0.004`,
+		`bprelay_node_own_block_arrival_seconds{node="node-a"} -0.04`,
+		`bprelay_node_own_block_due_seconds{index="11",node="node-a"} -0.45`,
+		`bprelay_clock_offset_seconds -0.003`,
+		`bprelay_clock_sources 5`,
+		`bprelay_clock_trusted 1`,
 		`bprelay_node_round_trip_seconds{node="node-a"} 0.00025`,
 		// Two of three within 100 us, the third beyond the last bound.
 		`bprelay_own_block_added_latency_seconds_bucket{le="1e-05"} 0`,

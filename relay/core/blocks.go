@@ -44,6 +44,7 @@ type block struct {
 	survived bool // a node made or took this very payload
 	held     bool
 	withheld bool
+	followed bool // another node's candidate for its slot has come
 	pending  bool // its claim is being decided elsewhere
 	base     bool // the root of the peer we learned the chain from: all else links to it
 	counted  bool // it waits for its parent, see Core.orphan
@@ -58,6 +59,7 @@ type block struct {
 	given    lanes // nodes that were sent this very payload, or sent it
 	arrived  time.Duration
 	left     time.Duration // claimed: when it was queued for the network
+	waits    time.Duration // own: Mono until which it waits for a preferred node's, once it did
 	until    int64         // held: Wall at which it is judged again at the latest
 }
 

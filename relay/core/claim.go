@@ -93,6 +93,7 @@ func (c *Core) forward(e *block, s *session) {
 	e.left = c.now.Mono
 	c.lineage.tip, c.lineage.dead = e, false
 	c.stats.OwnForwarded++
+	c.leaves(e)
 	for i := 0; i < len(c.network); i++ {
 		c.deliverOwn(c.network[i], e)
 	}

@@ -57,6 +57,12 @@ type Config struct {
 	MaxFuture time.Duration
 	// LateGrace is how long after the end of its round an own block may still leave (500 ms).
 	LateGrace time.Duration
+	// PreferWait is how long a candidate at a run's start waits for that of a node of higher priority
+	// (0: not at all).
+	PreferWait time.Duration
+	// FinalizerNode is the internal node whose votes go out while it is there and keeps up; at equal
+	// priority its candidates are preferred. Empty: whoever votes first.
+	FinalizerNode string
 	// ClockLimit is how far the system clock may be from that of our nodes and the peers we dial
 	// before it is not believed (100 ms).
 	ClockLimit time.Duration

@@ -135,6 +135,7 @@ type Core struct {
 	canary  canaries
 	votes   voteBook
 	clock   clock
+	timing  timing
 	timers  timerHeap
 	scratch p2pwire.Scratch
 	jobs    []*Job
@@ -186,6 +187,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 	c.canary.init()
 	c.votes.init()
 	c.clock.init(now)
+	c.timing.nodes = make(map[string]*pace)
 	c.boot.init(c)
 	return c, nil
 }

@@ -52,6 +52,9 @@ func (c *Core) judge(e *block) (action, Reason) {
 	if e.slot <= c.fenceSlot() && (c.shownElse(e) || !c.learnedFor(e)) {
 		return c.orGiveUp(e, ReasonStartFence)
 	}
+	if until, why := c.waits(e); c.now.Mono < until {
+		return actHold, why
+	}
 	return c.judgeSignature(e)
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -36,6 +37,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	if e != nil && !e.stub() {
 		if e.own && !e.sent.has(s.lane) {
+			c.timed(s, e)
 			c.stats.OwnWithheld[ReasonSameID]++
 			c.noteBlock(EventWithheld, ReasonSameID, s, e)
 		}
@@ -79,6 +81,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.vouch(p, &e.sent)
 	}
 	c.decide(e, s)
+	c.timed(s, e) // behind the decision, which rests on what was usual before
 	if e.held && e.why == ReasonUnknownParent {
 		c.repairGap(s)
 	}
@@ -150,6 +153,10 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 	if end := e.slot.Time(); c.wall() < end {
 		now, next = c.wall(), end
 	}
+	if why == ReasonPreferredNode || why == ReasonAheadOfTime {
+		until, _ := c.waits(e)
+		now, next = c.wall(), int64(until)+c.clock.used
+	}
 	if !e.pending && e.until != next {
 		e.until = next
 		wait := time.Duration(max(next-now, int64(time.Millisecond)))
@@ -193,7 +200,7 @@ func (c *Core) judgeHeld() {
 			}
 			return 1
 		}
-		return 0
+		return cmp.Compare(c.rankOf(b), c.rankOf(a))
 	})
 	for moved := true; moved; {
 		moved = false

@@ -27,6 +27,8 @@ const (
 	ReasonBadSignature
 	ReasonClaimPending
 	ReasonClaimFailed
+	ReasonPreferredNode
+	ReasonAheadOfTime
 
 	// Messages.
 	ReasonDuplicate
@@ -103,6 +105,9 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonBadSignature:   {"bad_signature", "the producer signature cannot be decoded"},
 	ReasonClaimPending:   {"claim_pending", "the claim waits for the cluster"},
 	ReasonClaimFailed:    {"claim_failed", "the claim could not be made durable"},
+
+	ReasonPreferredNode: {"preferred_node", "the block waits, at most prefer_wait, for that of a node of higher priority"},
+	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
 
 	ReasonDuplicate:            {"duplicate", "the same bytes were already seen"},
 	ReasonTwin:                 {"twin", "other bytes under the id of a block that already proved good"},

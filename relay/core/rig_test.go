@@ -167,9 +167,12 @@ func (r *rig) until(slot p2pwire.Slot, d time.Duration) {
 	}
 }
 
-func (r *rig) open(side core.Side, name string) *peer {
+func (r *rig) open(side core.Side, name string, priority ...int) *peer {
 	r.t.Helper()
-	id, err := r.c.Open(r.now, core.SessionInfo{Side: side, Name: name, Dialled: true, Remote: fmt.Sprintf("10.0.0.%d:9876", len(r.order)+1)})
+	info := core.SessionInfo{Side: side, Name: name, Dialled: true, Remote: fmt.Sprintf("10.0.0.%d:9876", len(r.order)+1)}
+	for _, info.Priority = range priority {
+	}
+	id, err := r.c.Open(r.now, info)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -374,14 +377,21 @@ func trxFrame(r *rig, payload string) []byte {
 // warm is a rig whose core has learned the chain from one network peer, with nodes A and B at the
 // head: head is the block of slot base-1, made by another producer.
 func warm(t testing.TB, opts ...blockOption) (r *rig, n, a, b *peer, head blk) {
-	r = newRig(t, 20*time.Second)
+	return warmWith(t, func(*core.Config) {}, 0, opts...)
+}
+
+// warmWith is warm with a configuration, and A's priority; B's is 0.
+func warmWith(t testing.TB, change func(*core.Config), priority int, opts ...blockOption) (r *rig, n, a, b *peer, head blk) {
+	r = newRig(t, 20*time.Second, change)
 	g := genesis(100)
 	root := makeBlock(g, base-40, otherName, opts...)
 	n = r.open(core.Network, "net1")
 	head = makeBlock(root, base-39, otherName, opts...)
 	n.handshake(root, head)
 	n.send(head.frame)
-	a, b = r.node("a", head), r.node("b", head)
+	a, b = r.open(core.Internal, "a", priority), r.open(core.Internal, "b")
+	a.handshake(head, head)
+	b.handshake(head, head)
 	r.until(base, 700*time.Millisecond)
 	last := makeBlock(head, base-1, otherName, opts...)
 	n.send(last.frame)

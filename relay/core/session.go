@@ -220,6 +220,7 @@ func (c *Core) forget(s *session, why Reason) {
 	if wasReady {
 		c.note(Event{Kind: EventSessionDown, Session: s.id, Side: s.info.Side, Node: s.Name(), Remote: s.info.Remote, Reason: why})
 		if s.info.Side == Internal {
+			c.lineage.recheck = true // a candidate may have waited for it
 			c.nodeGone(s, why)
 			c.votes.emitterGone(s.id)
 		}

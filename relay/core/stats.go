@@ -97,15 +97,22 @@ type Stats struct {
 	Out          BySide[TypeCounts] `json:"out"`
 	OwnForwarded uint64             `json:"own_forwarded"`
 	OwnWithheld  ByReason           `json:"own_withheld"`
-	OwnHeld      ByReason           `json:"own_held"`
-	Conflicts    uint64             `json:"conflicts"`
-	Dropped      ByReason           `json:"dropped"`
-	Closed       ByReason           `json:"closed"`
-	Alarms       ByReason           `json:"alarms"`
-	Blamed       uint64             `json:"blamed"`
-	Refused      uint64             `json:"refused"`
-	DialsFailed  BySide[uint64]     `json:"dials_failed"`
-	AddedLatency Histogram          `json:"added_latency"`
+	// OwnMissed counts slots of our rounds for which nothing went out, since the start. A round of
+	// which no block came from any node is not noticed.
+	OwnMissed uint64 `json:"own_missed"`
+	// OwnLate counts own blocks that went out later than due, and after their timestamp.
+	OwnLate uint64 `json:"own_late"`
+	// Lead is by how much the block that got its slot came before the next node's for it.
+	Lead         Histogram      `json:"lead"`
+	OwnHeld      ByReason       `json:"own_held"`
+	Conflicts    uint64         `json:"conflicts"`
+	Dropped      ByReason       `json:"dropped"`
+	Closed       ByReason       `json:"closed"`
+	Alarms       ByReason       `json:"alarms"`
+	Blamed       uint64         `json:"blamed"`
+	Refused      uint64         `json:"refused"`
+	DialsFailed  BySide[uint64] `json:"dials_failed"`
+	AddedLatency Histogram      `json:"added_latency"`
 }
 
 func (st *Stats) countIn(side Side, t p2pwire.Type, n int) {
@@ -168,6 +175,7 @@ type Status struct {
 	LastClaimed   *BlockRef       `json:"last_claimed"`
 	Lead          string          `json:"lead"`
 	Sessions      []SessionStatus `json:"sessions"`
+	Nodes         []NodeTiming    `json:"nodes"`
 	Blocks        int             `json:"blocks"`
 	BlockBytes    int             `json:"block_bytes"`
 	HeldBlocks    int             `json:"held_blocks"`
@@ -196,7 +204,7 @@ func (c *Core) Snapshot(now Instant) Status {
 		Blocks: len(c.blocks.byID), BlockBytes: c.blocks.bytes,
 		HeldBlocks: len(c.held), HeldVotes: len(c.votes.waiting),
 		QueuedBytes: c.queued, PartialBytes: c.rxBytes, BufferedBytes: c.pool.live,
-		Clock: c.clockStatus(),
+		Clock: c.clockStatus(), Nodes: c.nodeTimings(),
 		Stats: c.stats,
 	}
 	for _, s := range c.sessions {
@@ -209,6 +217,7 @@ func (c *Core) Snapshot(now Instant) Status {
 			Stats: s.stats,
 		})
 	}
+	slices.SortFunc(st.Nodes, func(a, b NodeTiming) int { return strings.Compare(a.Node, b.Node) })
 	slices.SortFunc(st.Sessions, func(a, b SessionStatus) int {
 		if d := strings.Compare(a.Side, b.Side); d != 0 {
 			return d

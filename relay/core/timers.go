@@ -16,6 +16,7 @@ const (
 	timerSync    // a catch-up must make progress
 	timerVotes   // the oldest waiting vote expires
 	timerRetry   // messages that could not be tried are tried again
+	timerRound   // a round of ours is over
 	timerSuspend // a node closed its link: is it back?
 )
 
@@ -86,6 +87,8 @@ func (c *Core) Tick(now Instant) {
 			if c.canary.stalled {
 				c.retry()
 			}
+		case timerRound:
+			c.roundDue()
 		case timerSuspend:
 			c.suspendDue()
 		}

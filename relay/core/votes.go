@@ -15,7 +15,8 @@ const (
 	// maxWaitingVotes and voteWait bound the own votes that wait for their block to become public.
 	maxWaitingVotes = 256
 	voteWait        = 5 * time.Second
-	// emitterLag is how many slots behind another node the emitting one may fall before it is replaced.
+	// emitterLag is how many slots behind another node the emitting one, or finalizer_node, may fall
+	// before it is replaced.
 	emitterLag = 2
 )
 
@@ -23,6 +24,7 @@ const (
 type finalizer struct {
 	last    p2pwire.Slot // timestamp of the last vote that left
 	emitter SessionID    // the node whose votes leave
+	chosen  p2pwire.Slot // timestamp of finalizer_node's last vote for a public block
 }
 
 type waitingVote struct {
@@ -88,13 +90,12 @@ func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
 		k = &finalizer{}
 		c.votes.keys[key] = k
 	}
+	may := c.mayEmit(k, from, e.slot)
 	switch {
 	case e.slot <= k.last:
 		c.stats.Dropped[ReasonVoteOrder]++
 		return
-	case k.emitter == 0:
-		k.emitter = from
-	case k.emitter != from && e.slot < k.last+emitterLag:
+	case !may:
 		c.stats.Dropped[ReasonVoteNotEmitter]++
 		return
 	}
@@ -107,6 +108,34 @@ func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
 		c.sendVote(c.network[i], b)
 	}
 	c.fanVote(b, from)
+}
+
+// mayEmit tells whether it is a node's turn to emit a finalizer's votes. finalizer_node takes it over
+// with any newer vote; while it is there, the others have it only when it lags.
+func (c *Core) mayEmit(k *finalizer, from SessionID, slot p2pwire.Slot) bool {
+	if s := c.chosenFinalizer(); s != nil {
+		if s.id == from {
+			k.chosen = max(k.chosen, slot)
+			return true
+		}
+		if k.chosen == 0 {
+			k.chosen = slot // its votes may be on the way; or it has not this key
+		}
+		if slot < k.chosen+emitterLag {
+			return false
+		}
+	}
+	return k.emitter == 0 || k.emitter == from || slot >= k.last+emitterLag
+}
+
+// chosenFinalizer is the session of finalizer_node, if it is connected.
+func (c *Core) chosenFinalizer() *session {
+	for _, s := range c.internal {
+		if c.isFinalizer(s) && !s.closing {
+			return s
+		}
+	}
+	return nil
 }
 
 func (c *Core) sendVote(s *session, b *buf) {

@@ -150,3 +150,100 @@ func TestTransactionDirections(t *testing.T) {
 		}
 	}
 }
+
+// chain makes n own blocks on head and lets node a bring them; b has them too.
+func (r *rig) chain12(a *peer, head blk) []blk {
+	var out []blk
+	for i := range p2pwire.Slot(12) {
+		r.until(base+i, early(base+i))
+		head = makeBlock(head, base+i, ourName, savanna(101))
+		a.send(head.frame)
+		out = append(out, head)
+	}
+	return out
+}
+
+// TestFinalizerNode: its votes leave, even if others are quicker, while it is there and keeps up.
+func TestFinalizerNode(t *testing.T) {
+	setup := func(t *testing.T) (r *rig, n, a, f *peer, bs []blk) {
+		r, n, a, _, head := warmWith(t, func(c *core.Config) { c.FinalizerNode = "f" }, 0, savanna(90))
+		f = r.open(core.Internal, "f")
+		f.handshake(head, head)
+		bs = r.chain12(a, head)
+		n.clear()
+		return r, n, a, f, bs
+	}
+	// Votes of different nodes for one block differ here in strength, so that they can be told apart.
+	other := func(b blk) []byte { return weak(voteFrame(b, 1)) }
+	chosen := func(b blk) []byte { return voteFrame(b, 1) }
+	strong := func(n *peer) (out []bool) {
+		for _, f := range n.frames(p2pwire.TypeVote) {
+			out = append(out, f[p2pwire.PrefixLen+1+32] != 0)
+		}
+		return out
+	}
+	t.Run("quicker others wait", func(t *testing.T) {
+		_, n, a, f, bs := setup(t)
+		for _, b := range bs {
+			a.send(other(b))
+			f.send(chosen(b))
+		}
+		n.wantVotes(bs...)
+		for i, s := range strong(n) {
+			if !s {
+				t.Errorf("vote %d is not the chosen node's", i)
+			}
+		}
+	})
+	t.Run("it lags", func(t *testing.T) {
+		_, n, a, f, bs := setup(t)
+		for i, b := range bs {
+			a.send(other(b))
+			if i < 3 || i > 7 {
+				f.send(chosen(b))
+			}
+		}
+		// Two slots are lost to the change, and the way back costs one of the other's votes nothing.
+		n.wantVotes(append(append([]blk{}, bs[:3]...), bs[4:]...)...)
+	})
+	t.Run("it is gone", func(t *testing.T) {
+		_, n, a, f, bs := setup(t)
+		f.send(chosen(bs[0]))
+		f.drop()
+		for _, b := range bs[1:] {
+			a.send(other(b))
+		}
+		n.wantVotes(bs...)
+	})
+	t.Run("it has not this key", func(t *testing.T) {
+		_, n, a, _, bs := setup(t)
+		for _, b := range bs {
+			a.send(other(b))
+		}
+		n.wantVotes(bs[2:]...)
+	})
+	t.Run("it comes back", func(t *testing.T) {
+		r, n, a, f, bs := setup(t)
+		f.send(chosen(bs[0]))
+		f.drop()
+		for i, b := range bs {
+			if i == 6 {
+				f = f.again(bs[5], bs[5])
+			}
+			a.send(other(b)) // always first
+			if i >= 6 {
+				f.send(chosen(b))
+			}
+		}
+		got := strong(n)
+		if len(got) != 12 {
+			t.Fatalf("%d votes, want 12", len(got))
+		}
+		for i, s := range got {
+			if s != (i == 0 || i >= 7) {
+				t.Errorf("vote %d: of the chosen node %v", i, s)
+			}
+		}
+		r.run(time.Millisecond)
+	})
+}

@@ -1,0 +1,74 @@
+package core
+
+import (
+	"math"
+	"time"
+)
+
+// preferMargin is how long before its timestamp a candidate leaves at the latest, whoever is waited for.
+const preferMargin = 10 * time.Millisecond
+
+// rank orders our nodes: by priority, and among equals the one whose votes go out first. While a node
+// produces on a branch of its own it votes for that one only, so our finalizer is silent for the whole
+// run unless the run is that of its own node.
+func (c *Core) rank(s *session) int {
+	r := 2 * s.info.Priority
+	if c.isFinalizer(s) {
+		r++
+	}
+	return r
+}
+
+func (c *Core) isFinalizer(s *session) bool {
+	return c.cfg.FinalizerNode != "" && s.info.Name == c.cfg.FinalizerNode
+}
+
+// rankOf is the best rank among the nodes that made a candidate.
+func (c *Core) rankOf(e *block) int {
+	r := math.MinInt
+	for _, s := range c.internal {
+		if e.sent.has(s.lane) {
+			r = max(r, c.rank(s))
+		}
+	}
+	return r
+}
+
+// waits tells until when (Mono) a candidate that could go out waits for another node's, and why. Only
+// at a run's start there is a choice, and only with a clock that the others confirm it is worth a wait.
+func (c *Core) waits(e *block) (until time.Duration, why Reason) {
+	if c.inRun(e) || !c.clockTrusted() {
+		return 0, ReasonNone
+	}
+	stamp := time.Duration(e.slot.Time() - c.clock.used) // on Mono
+	if at := stamp - soonest(e.slot) - c.cfg.ClockLimit; c.now.Mono < at && c.expected(e, math.MinInt) {
+		return at, ReasonAheadOfTime
+	}
+	if c.cfg.PreferWait == 0 || !c.expected(e, c.rankOf(e)) {
+		return 0, ReasonNone
+	}
+	if e.waits == 0 {
+		// What comes behind its due time has used up some of the wait already.
+		from := min(time.Duration(e.frame.at), stamp+c.dueOffset(e.node, e.slot))
+		e.waits = min(from+c.cfg.PreferWait, stamp-preferMargin)
+	}
+	return e.waits, ReasonPreferredNode
+}
+
+// expected tells whether a node above a rank will make a candidate of its own for e's slot, as far as
+// one can know: it made blocks in our last round, it is there and up to date, and it has made none yet.
+func (c *Core) expected(e *block, above int) bool {
+	last := c.timing.round
+	if last >= e.slot.Round() {
+		last = c.timing.prior
+	}
+	for _, s := range c.internal {
+		if s.closing || s.held || s.sync != nil || e.sent.has(s.lane) || c.rank(s) <= above {
+			continue
+		}
+		if p := c.timing.nodes[s.info.Name]; p != nil && p.slot != 0 && p.slot.Round() >= last && p.slot < e.slot {
+			return true
+		}
+	}
+	return false
+}
