@@ -3,6 +3,8 @@ package core
 import (
 	"math"
 	"time"
+
+	"bprelay/p2pwire"
 )
 
 // preferMargin is how long before its timestamp a candidate leaves at the latest, whoever is waited for.
@@ -34,17 +36,23 @@ func (c *Core) rankOf(e *block) int {
 	return r
 }
 
-// waits tells until when (Mono) a candidate that could go out waits for another node's, and why. Only
-// at a run's start there is a choice, and only with a clock that the others confirm it is worth a wait.
+// waits tells until when (Mono) a candidate that could go out waits for another node's, and why. There
+// is a choice at a run's start, and wherever slots would be left out; and only with a clock that the
+// others confirm it is worth a wait.
 func (c *Core) waits(e *block) (until time.Duration, why Reason) {
-	if c.inRun(e) || !c.clockTrusted() {
+	gap := c.leavesOut(e)
+	if c.inRun(e) && !gap || !c.clockTrusted() {
 		return 0, ReasonNone
 	}
+	ahead := soonest(e.slot)
+	if gap {
+		ahead = p2pwire.SlotDuration // a node gives a slot up when its timestamp has passed
+	}
 	stamp := time.Duration(e.slot.Time() - c.clock.used) // on Mono
-	if at := stamp - soonest(e.slot) - c.cfg.ClockLimit; c.now.Mono < at && c.expected(e, math.MinInt) {
+	if at := stamp - ahead - c.cfg.ClockLimit; c.now.Mono < at && c.expected(e, math.MinInt) {
 		return at, ReasonAheadOfTime
 	}
-	if c.cfg.PreferWait == 0 || !c.expected(e, c.rankOf(e)) {
+	if c.inRun(e) || c.cfg.PreferWait == 0 || !c.expected(e, c.rankOf(e)) {
 		return 0, ReasonNone
 	}
 	if e.waits == 0 {
@@ -53,6 +61,12 @@ func (c *Core) waits(e *block) (until time.Duration, why Reason) {
 		e.waits = min(from+c.cfg.PreferWait, stamp-preferMargin)
 	}
 	return e.waits, ReasonPreferredNode
+}
+
+// leavesOut tells whether slots lie between a candidate and its parent.
+func (c *Core) leavesOut(e *block) bool {
+	p := c.blocks.get(e.prev)
+	return p != nil && !p.stub() && p.slot+1 < e.slot
 }
 
 // expected tells whether a node above a rank will make a candidate of its own for e's slot, as far as

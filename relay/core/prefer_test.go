@@ -215,3 +215,38 @@ func TestFastClockOfANode(t *testing.T) {
 		n.want(y)
 	}
 }
+
+// TestFastClockWithinARun: in Savanna a node that has finished its own branch makes a second block for
+// the last slot on the public one. If its clock is ahead, that would leave out the slots before.
+func TestFastClockWithinARun(t *testing.T) {
+	for _, dead := range []bool{false, true} {
+		r, n, a, b, head := warm(t)
+		for _, p := range r.order {
+			p.answers(0)
+		}
+		r.run(50 * time.Millisecond)
+		prev, start := r.round(n, a, b, head)
+		var public []blk
+		for i := range p2pwire.Slot(7) {
+			r.until(start+i, early(start+i))
+			prev = makeBlock(prev, start+i, ourName, mark(1))
+			a.send(prev.frame)
+			public = append(public, prev)
+		}
+		second := makeBlock(prev, start+11, ourName, mark(2))
+		b.send(second.frame)
+		n.want(public...)
+		if dead {
+			r.until(start+11, 500*time.Millisecond)
+			n.want(append(public, second)...)
+			continue
+		}
+		for i := p2pwire.Slot(7); i < 12; i++ {
+			r.until(start+i, early(start+i))
+			prev = makeBlock(prev, start+i, ourName, mark(1))
+			a.send(prev.frame)
+			public = append(public, prev)
+		}
+		n.want(public...)
+	}
+}

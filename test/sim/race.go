@@ -30,10 +30,10 @@ type Scenario struct {
 }
 
 // Step is one scripted fault: what happens After the timestamp of our round's first slot, and For how
-// long, to the relay or to one of our nodes.
+// long, to the relay or to one of our nodes. A clock is not set for a time but by For.
 type Step struct {
 	After, For time.Duration
-	Target     string // "relay", or a node such as "bp0:1", or its link "relay-bp0:1"
+	Target     string // "relay", or a node such as "bp0:1", or its link "relay-bp0:1", or "clock-" and an address
 }
 
 // Outcome is what became of it.
@@ -268,8 +268,10 @@ func (x *world) plan(ours []string, d time.Duration) {
 
 // play carries out a scripted fault. The round counts as one of a kill only if a node was killed.
 func (x *world) play(s Step) {
-	x.fault("%s down for %s", s.Target, s.For)
+	x.fault("%s: %s", s.Target, s.For)
 	switch {
+	case strings.HasPrefix(s.Target, "clock-"):
+		x.w.SetClock(s.Target[len("clock-"):], s.For)
 	case s.Target == "relay":
 		x.w.Kill(relayAddr)
 		x.w.At(x.w.Now().Mono+s.For, x.addRelay)
