@@ -100,10 +100,12 @@ func (c *Core) clockStepped(step int64) {
 	k.doubt, k.known, k.fixed, k.since = true, false, false, c.now.Mono
 	c.stats.Alarms[ReasonClockJump]++
 	c.note(Event{Kind: EventAlarm, Reason: ReasonClockJump, Detail: fmt.Sprintf("%+.3f s", time.Duration(step).Seconds())})
-	for _, s := range c.sessions {
-		if c.clockSource(s) {
+	for _, list := range [...][]*session{c.internal, c.network} {
+		for _, s := range list {
 			s.clock = clockSample{}
-			c.ping(s)
+			if c.clockSource(s) {
+				c.ping(s)
+			}
 		}
 	}
 	c.judgeAnew()
