@@ -50,7 +50,7 @@ func (c *Core) blame(t trial) {
 	}
 	c.throwOut(t)
 	c.pool.release(t.frame)
-	c.dropVotes(t.source)
+	c.dropTrials(t.source)
 	c.purge(t.source)
 	c.nextSolo()
 	c.retry()
@@ -122,12 +122,13 @@ func (c *Core) shared(e *block) bool {
 	return false
 }
 
-// dropVotes takes a guilty source's other votes off trial; purge does the same for its blocks.
-func (c *Core) dropVotes(source SessionID) {
+// dropTrials takes a guilty source's votes and further payloads off trial; purge does the same for its
+// blocks.
+func (c *Core) dropTrials(source SessionID) {
 	k := &c.canary
 	for _, list := range k.lists() {
 		*list = slices.DeleteFunc(*list, func(t trial) bool {
-			if t.source == source && t.block == nil {
+			if t.source == source && (t.block == nil || t.block.frame != t.frame) {
 				c.pool.release(t.frame)
 				return true
 			}

@@ -312,6 +312,19 @@ const (
 	maxPairs = 512
 )
 
+// payloadsOf counts a session's payloads of a block on trial.
+func (c *Core) payloadsOf(s *session, e *block) int {
+	n := 0
+	for _, list := range c.canary.lists() {
+		for i := range *list {
+			if t := &(*list)[i]; t.block == e && t.source == s.id {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // lists are all the places a trial can be in.
 func (k *canaries) lists() [4]*[]trial {
 	return [4]*[]trial{&k.running, &k.suspended, &k.solo, &k.parked}

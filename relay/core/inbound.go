@@ -11,6 +11,9 @@ import (
 // the id covers neither signature nor body, so a mutilated twin may come first.
 const maxPayloads = 3
 
+// maxPayloadsOfOne is how many of them one session may have on trial: one alone keeps nobody out.
+const maxPayloadsOfOne = 2
+
 // networkBlock takes a block from the outside world: checks, identity, fan-in.
 func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	v, err := p2pwire.ParseBlock(f.Body())
@@ -83,7 +86,11 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 			c.drop(s, ReasonTwin)
 			return
 		}
-		if e.payloads >= maxPayloads {
+		limit := uint8(maxPayloads)
+		if signed && !e.signed {
+			limit *= 2 // bytes that cannot be genuine do not keep those out that can
+		}
+		if e.payloads >= limit || c.payloadsOf(s, e) >= maxPayloadsOfOne {
 			c.drop(s, ReasonTooManyPayloads)
 			return
 		}

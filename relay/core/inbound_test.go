@@ -83,8 +83,15 @@ func TestMutilatedTwinDoesNotSuppressTheGoodCopy(t *testing.T) {
 func TestAtMostThreePayloadsPerID(t *testing.T) {
 	r, n, a, b, head := warm(t)
 	x := makeBlock(head, base, otherName)
+	n2 := r.network("net2", head)
 	for i := byte(1); i < 10; i++ {
 		n.send(mutilate(t, x, i).frame)
+	}
+	if got := len(a.blocks()) + len(b.blocks()); got != 2 {
+		t.Errorf("%d payloads of one peer were let in, want 2", got)
+	}
+	for i := byte(10); i < 20; i++ {
+		n2.send(mutilate(t, x, i).frame)
 	}
 	if got := len(a.blocks()) + len(b.blocks()); got != 3 {
 		t.Errorf("%d payloads were let in, want 3", got)
