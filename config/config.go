@@ -45,7 +45,7 @@ const TakeoverRace Takeover = "race"
 type Producer struct {
 	Name p2pwire.Name
 	// Keys are its block signing keys; none if they are not known here.
-	Keys []p2pwire.K1Key
+	Keys []p2pwire.PublicKey
 }
 
 // Node is one of our nodeos, a session of the internal side.
@@ -88,9 +88,9 @@ type P2P struct {
 	// makes it absolute.
 	PeerPrivateKeyFile string
 	// PeerPublicKey belongs to it; filled in by [Load], not by [Parse]. Zero without a key file.
-	PeerPublicKey p2pwire.K1Key
+	PeerPublicKey p2pwire.PublicKey
 	// AllowedPeerKeys are the keys by which a network peer must sign its handshake; empty: any peer.
-	AllowedPeerKeys []p2pwire.K1Key
+	AllowedPeerKeys []p2pwire.PublicKey
 
 	Keepalive        time.Duration
 	HandshakeTimeout time.Duration

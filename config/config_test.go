@@ -48,7 +48,7 @@ func mustName(t *testing.T, s string) p2pwire.Name {
 	return name
 }
 
-func mustKey(t *testing.T, s string) p2pwire.K1Key {
+func mustKey(t *testing.T, s string) p2pwire.PublicKey {
 	t.Helper()
 	key, err := p2pwire.ParsePublicKey(s)
 	if err != nil {
@@ -162,7 +162,7 @@ log: {level: debug, format: json}
 	want := &Config{
 		AgentName: "Alice's relay",
 		Takeover:  TakeoverRace,
-		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.K1Key{key}}, {Name: mustName(t, "bob.x")}},
+		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.PublicKey{key}}, {Name: mustName(t, "bob.x")}},
 		Nodes: []Node{
 			{Name: "a", Dial: "[fd00::1]:9876", From: []string{"10.0.0.1", "node-a", "fd00::1"}, Priority: -3},
 			{Name: "b", From: []string{"10.0.0.2"}},
@@ -171,7 +171,7 @@ log: {level: debug, format: json}
 		Listen:  Listen{"10.0.0.9:9877", ":9876", "p2p.alice.example:9876"},
 		P2P: P2P{
 			PeerPrivateKeyFile: "/run/secrets/peer.key",
-			AllowedPeerKeys:    []p2pwire.K1Key{key},
+			AllowedPeerKeys:    []p2pwire.PublicKey{key},
 			Keepalive:          2500 * time.Millisecond,
 			HandshakeTimeout:   12 * time.Second,
 			IdleTimeout:        90 * time.Second,

@@ -149,7 +149,7 @@ func chainID(at func(*Config) *p2pwire.ID) kind[Config] {
 	return scalar("64 hex digits", at, parseChainID)
 }
 
-func keys[T any](at func(*T) *[]p2pwire.K1Key) kind[T] { return list("public keys", at, parseKey) }
+func keys[T any](at func(*T) *[]p2pwire.PublicKey) kind[T] { return list("public keys", at, parseKey) }
 
 func file(at func(*Config) *string) kind[Config] { return scalar("path", at, parseFile) }
 

@@ -122,7 +122,7 @@ func TestEnvironment(t *testing.T) {
 	want.Producers = []Producer{{Name: mustName(t, "bob")}, {Name: mustName(t, "carol")}}
 	want.Network.Peers = []Peer{{"x.example:1", "x.example:1"}, {"y.example:2", "y.example:2"}}
 	want.Nodes = []Node{{Name: "one", Dial: "10.0.0.7:9876"}, {Name: "two", Dial: "10.0.0.8:9876", Priority: 1}}
-	want.P2P.AllowedPeerKeys = []p2pwire.K1Key{mustKey(t, testPublic)}
+	want.P2P.AllowedPeerKeys = []p2pwire.PublicKey{mustKey(t, testPublic)}
 	if got, want := fmt.Sprintf("%+v", c), fmt.Sprintf("%+v", want); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

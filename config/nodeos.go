@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net"
+
+	"bprelay/p2pwire"
 )
 
 // NodeosConfig is what a node's nodeos config.ini needs to go with this relay.
@@ -72,7 +74,7 @@ func (c *Config) addKeys(add func(reason string, settings ...string)) {
 		return
 	}
 	key := "(the public key of " + c.P2P.PeerPrivateKeyFile + ")"
-	if c.P2P.PeerPublicKey != ([33]byte{}) {
+	if c.P2P.PeerPublicKey != (p2pwire.PublicKey{}) {
 		key = c.P2P.PeerPublicKey.String()
 	}
 	add("Only the relay may connect: it signs its handshakes by the key of p2p.peer_private_key_file.",

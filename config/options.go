@@ -107,7 +107,7 @@ func options() []option[Config] {
 			"counts from this file's directory. If left out, handshakes are not signed.",
 	}, {
 		path:    "p2p.allowed_peer_keys",
-		kind:    keys(func(c *Config) *[]p2pwire.K1Key { return &c.P2P.AllowedPeerKeys }),
+		kind:    keys(func(c *Config) *[]p2pwire.PublicKey { return &c.P2P.AllowedPeerKeys }),
 		example: "[EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV]",
 		doc: "Public keys (K1) of network peers: one that does not sign its handshake by one of them is refused, " +
 			"whoever dialled. If empty, every peer is welcome.",
@@ -282,7 +282,7 @@ func producerOptions() []option[Producer] {
 		doc:      "Account name, as in nodeos' producer-name.",
 	}, {
 		path: "keys",
-		kind: keys(func(p *Producer) *[]p2pwire.K1Key { return &p.Keys }),
+		kind: keys(func(p *Producer) *[]p2pwire.PublicKey { return &p.Keys }),
 		doc: "Its block signing keys (K1), old and new ones during a change. Without them signatures are not checked, and a " +
 			"block signed by somebody else with this name is not told from ours.",
 	}}

@@ -162,13 +162,13 @@ func parseChainID(text string) (p2pwire.ID, *invalid) {
 	return id, nil
 }
 
-func parseKey(text string) (p2pwire.K1Key, *invalid) {
+func parseKey(text string) (p2pwire.PublicKey, *invalid) {
 	const want = "give a public key as PUB_K1_... or EOS..."
 	switch {
 	case redact(text) == "(a private key)":
-		return p2pwire.K1Key{}, bad(want+", and treat the private key as disclosed", "is not a public key")
+		return p2pwire.PublicKey{}, bad(want+", and treat the private key as disclosed", "is not a public key")
 	case strings.HasPrefix(text, "PUB_R1_"), strings.HasPrefix(text, "PUB_WA_"):
-		return p2pwire.K1Key{}, bad(want+", or leave the key out", "is of a type that is not checked here, only K1 is")
+		return p2pwire.PublicKey{}, bad(want+", or leave the key out", "is of a type that is not checked here, only K1 is")
 	}
 	key, err := p2pwire.ParsePublicKey(text)
 	if err != nil {

@@ -153,7 +153,22 @@ func BenchmarkHotPayloadDigest(b *testing.B) {
 
 func BenchmarkHotVerifyK1(b *testing.B) {
 	key := K1PrivateFromSeed("p")
-	v, err := NewK1Verifier(key.Public())
+	v, err := NewVerifier(key.Public())
+	if err != nil {
+		b.Fatal(err)
+	}
+	sig := key.Sign(ID{1})
+	b.ReportAllocs()
+	for b.Loop() {
+		if !v.Verify(ID{1}, sig[:]) {
+			b.Fatal("refused")
+		}
+	}
+}
+
+func BenchmarkVerifyR1(b *testing.B) {
+	key := R1PrivateFromSeed("p")
+	v, err := NewVerifier(key.Public())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -171,7 +186,7 @@ func BenchmarkRecoverK1(b *testing.B) {
 	sig := key.Sign(ID{1})
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := RecoverK1(ID{1}, sig[:]); err != nil {
+		if _, err := Recover(ID{1}, sig[:]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -184,7 +199,7 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	vote := firstFrame(t, TypeVote)
 	trx := hotTransaction()
 	key := K1PrivateFromSeed("p")
-	v, err := NewK1Verifier(key.Public())
+	v, err := NewVerifier(key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +217,13 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	want("ParseVote", func() bool { _, err := ParseVote(vote.Body()); return err == nil })
 	want("ParseTransaction", func() bool { _, err := ParseTransaction(trx, &s); return err == nil })
 	want("Verify", func() bool { return v.Verify(ID{1}, sig[:]) })
+	authority, err := NewAuthorityVerifier(Authority{2, []KeyWeight{{key.Public(), 1}, {K1PrivateFromSeed("q").Public(), 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := BlockBuilder{ScheduleVersion: ScheduleVersionSavanna, Signer: K1PrivateFromSeed("q"), CoSigners: []Signer{key}}
+	block, _ := signed.AppendBlock(nil)
+	want("AuthorityVerifier", func() bool { b, err := ParseBlock(block); return err == nil && authority.Verify(&b) })
 	for kind, body := range hotBlocks(t) {
 		want(kind, func() bool {
 			b, err := ParseBlock(body)

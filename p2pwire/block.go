@@ -101,7 +101,7 @@ func (b *Block) readHeader(c *cursor) {
 func (b Block) Header() []byte { return b.body[:b.HeaderEnd] }
 
 // Signature returns the producer signature, variant index included: 66 bytes
-// for K1.
+// for K1 and R1. A producer with several keys may have more; see [Block.Signatures].
 func (b Block) Signature() []byte { return b.body[b.HeaderEnd:b.transactions] }
 
 // SignatureType returns the signature's curve: 0 K1, 1 R1, 2 WebAuthn.
@@ -109,21 +109,3 @@ func (b Block) SignatureType() uint8 { return b.sigType }
 
 // Body returns the bytes the block was parsed from.
 func (b Block) Body() []byte { return b.body }
-
-// AdditionalSignatures reports whether block extension 2 is there: the producer
-// has a weighted authority and the producer signature is only its last one. It
-// walks the transactions to find out, so it is for unusual paths.
-func (b Block) AdditionalSignatures() bool {
-	c := cursor{buf: b.body, off: b.transactions}
-	for range c.count(minReceipt, "transactions") {
-		c.skipReceipt()
-	}
-	for range c.count(minExtension, "block_extensions") {
-		id := c.u16("block_extensions")
-		c.bytes("block_extensions")
-		if c.err == nil && id == extAdditionalSignatures {
-			return true
-		}
-	}
-	return false
-}

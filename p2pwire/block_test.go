@@ -36,7 +36,7 @@ func TestCapturedBlocks(t *testing.T) {
 		if b.HasQC != (claim != nil) || b.HasQC && (float64(b.QC.Num) != claim[0] || b.QC.Strong != claim[1]) {
 			t.Fatalf("%s block %d: QC %v %+v, want %s", c.name, b.Num, b.HasQC, b.QC, i.QC)
 		}
-		if b.SignatureType() != curveK1 || len(b.Signature()) != K1SigSize || b.AdditionalSignatures() || b.NewProducers {
+		if b.SignatureType() != curveK1 || len(b.Signature()) != K1SigSize || b.NewProducers {
 			t.Fatalf("%s block %d: signature type %d of %d bytes", c.name, b.Num, b.SignatureType(), len(b.Signature()))
 		}
 		blocks++
@@ -67,7 +67,7 @@ func TestCapturedBlocks(t *testing.T) {
 }
 
 func TestCapturedSavannaSignatures(t *testing.T) {
-	verifiers := map[string]*K1Verifier{}
+	verifiers := map[string]*Verifier{}
 	for name, k := range loadMeta(t, "savanna").Keys {
 		if len(k.K1) == 0 {
 			continue
@@ -79,7 +79,7 @@ func TestCapturedSavannaSignatures(t *testing.T) {
 		if key.String() != k.K1[0] {
 			t.Fatalf("%s prints as %s", k.K1[0], key)
 		}
-		if verifiers[name], err = NewK1Verifier(key); err != nil {
+		if verifiers[name], err = NewVerifier(key); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestCapturedSavannaSignatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if verifiers["eosio"], err = NewK1Verifier(key); err != nil {
+	if verifiers["eosio"], err = NewVerifier(key); err != nil {
 		t.Fatal(err)
 	}
 	checked := map[string]int{}
@@ -100,7 +100,7 @@ func TestCapturedSavannaSignatures(t *testing.T) {
 			return
 		}
 		v := verifiers[b.Producer.String()]
-		got, err := RecoverK1(b.ID, b.Signature())
+		got, err := Recover(b.ID, b.Signature())
 		if err != nil || got != v.Key() {
 			t.Fatalf("%s block %d by %s: recovered %s, %v; want %s", c.name, b.Num, b.Producer, got, err, v.Key())
 		}
@@ -172,11 +172,11 @@ func TestBitFlipsAreCaught(t *testing.T) {
 			}
 			return c.off
 		}()
-		key, err := RecoverK1(b.ID, b.Signature())
+		key, err := Recover(b.ID, b.Signature())
 		if err != nil {
 			t.Fatal(err)
 		}
-		verifier, err := NewK1Verifier(key)
+		verifier, err := NewVerifier(key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,6 +22,11 @@ type Receipt struct {
 	ID     ID
 }
 
+// Signer signs a digest: the signature variant as it stands in messages.
+type Signer interface {
+	Sign(digest ID) [K1SigSize]byte
+}
+
 // BlockBuilder makes signed_block bodies for simulated nodes and tests. Its
 // fields are the header's and the body's; the zero value of each is allowed.
 type BlockBuilder struct {
@@ -41,9 +46,13 @@ type BlockBuilder struct {
 	// BlockExtensions are written as they are, in this order; see AppendQC.
 	BlockExtensions []Extension
 
-	// Signer signs the block; if nil the signature is empty (zero).
-	Signer *K1Private
-	// Digest optionally gives what Signer signs. If nil that is the block id, as
+	// Signer signs the block, a *K1Private or *R1Private; if nil the signature is
+	// empty (zero).
+	Signer Signer
+	// CoSigners sign it too, into a block extension before BlockExtensions: the
+	// producer has several keys.
+	CoSigners []Signer
+	// Digest optionally gives what is signed. If nil that is the block id, as
 	// in Savanna. (In legacy it depends on chain state a simulation may not have.)
 	Digest func(header []byte, id ID) ID
 }
@@ -70,11 +79,11 @@ func (b *BlockBuilder) AppendBlock(dst []byte) ([]byte, ID) {
 	header := dst[start:]
 	id := ID(sha256.Sum256(header))
 	binary.BigEndian.PutUint32(id[:4], b.Previous.Num()+1)
+	digest := id
+	if b.Digest != nil {
+		digest = b.Digest(header, id)
+	}
 	if b.Signer != nil {
-		digest := id
-		if b.Digest != nil {
-			digest = b.Digest(header, id)
-		}
 		sig := b.Signer.Sign(digest)
 		dst = append(dst, sig[:]...)
 	} else {
@@ -85,7 +94,16 @@ func (b *BlockBuilder) AppendBlock(dst []byte) ([]byte, ID) {
 	for i := range b.Receipts {
 		dst = b.Receipts[i].appendTo(dst)
 	}
-	return appendExtensions(dst, b.BlockExtensions), id
+	extensions = b.BlockExtensions
+	if len(b.CoSigners) > 0 {
+		data := appendVarint(nil, uint32(len(b.CoSigners)))
+		for _, s := range b.CoSigners {
+			sig := s.Sign(digest)
+			data = append(data, sig[:]...)
+		}
+		extensions = append([]Extension{{extAdditionalSignatures, data}}, extensions...)
+	}
+	return appendExtensions(dst, extensions), id
 }
 
 func appendExtensions(dst []byte, extensions []Extension) []byte {

@@ -93,7 +93,8 @@
 // Not checked, for want of chain state or at too high a price: legacy block
 // signatures, votes, quorum certificates, and whether BLS keys and signatures
 // are points of their curve. A proper Savanna block is signed over its id:
-// [RecoverK1] and [K1Verifier] verify it.
+// [AuthorityVerifier] verifies it against its producer's keys, K1 and R1, and
+// [Block.Signers] tells who signed it.
 //
 // # Errors
 //
@@ -105,5 +106,6 @@
 // # Making messages
 //
 // [BlockBuilder], [TransactionBuilder], [AppendTransaction], [AppendVote],
-// [AppendQC] and [K1Private] make what a node makes: for simulations and tests.
+// [AppendQC], [K1Private] and [R1Private] make what a node makes: for simulations
+// and tests.
 package p2pwire

@@ -3,6 +3,7 @@ package p2pwire
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -140,6 +141,12 @@ func FuzzBlock(f *testing.F) {
 			f.Add(frame.Body())
 		}
 	})
+	signed := BlockBuilder{
+		ScheduleVersion: ScheduleVersionSavanna, QC: &QCClaim{Num: 1}, Signer: R1PrivateFromSeed("a"),
+		CoSigners: []Signer{K1PrivateFromSeed("b"), R1PrivateFromSeed("c")},
+	}
+	body, _ := signed.AppendBlock(nil)
+	f.Add(body)
 	var s Scratch
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b, err := ParseBlock(body)
@@ -150,8 +157,17 @@ func FuzzBlock(f *testing.F) {
 		if b.Num != b.ID.Num() || len(b.Header())+len(b.Signature()) > len(b.Body()) || b.HeaderEnd != len(b.Header()) {
 			t.Fatalf("%+v", b)
 		}
-		_ = b.AdditionalSignatures()
+		w := b.Signatures()
+		for n, sig := 0, w.Next(); sig != nil; sig = w.Next() {
+			if n++; n > 1+maxAdditionalSignatures {
+				t.Fatal("signatures without end")
+			}
+		}
+		mustBeMalformed(t, w.Err())
 		err = b.Check(&s)
+		if err == nil && w.Err() != nil {
+			t.Fatalf("passes, but its signatures: %v", w.Err())
+		}
 		mustBeMalformed(t, err)
 		if errors.Is(err, ErrMerkle) {
 			// Put the right root in, so that what is behind it gets fuzzed too.
@@ -196,6 +212,34 @@ func FuzzTransaction(f *testing.F) {
 			if _, err := ParseTransaction(append(bytes.Clone(body), 0), &s); !errors.Is(err, ErrTrailing) {
 				t.Fatalf("with a byte more: %v", err)
 			}
+		}
+	})
+}
+
+// FuzzSigners: no bytes behind a header make the recovery of its signers panic,
+// and whoever an authority accepts is among them.
+func FuzzSigners(f *testing.F) {
+	a, c := R1PrivateFromSeed("a"), K1PrivateFromSeed("c")
+	builder := BlockBuilder{ScheduleVersion: ScheduleVersionSavanna, QC: &QCClaim{Num: 1}, Signer: a, CoSigners: []Signer{c}}
+	body, _ := builder.AppendBlock(nil)
+	b, err := ParseBlock(body)
+	if err != nil {
+		f.Fatal(err)
+	}
+	header := bytes.Clone(b.Header())
+	v, err := NewAuthorityVerifier(Authority{2, []KeyWeight{{a.Public(), 1}, {c.Public(), 1}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body[len(header):])
+	f.Fuzz(func(t *testing.T, rest []byte) {
+		b, err := ParseBlock(append(bytes.Clone(header), rest...))
+		if err != nil {
+			return
+		}
+		keys, err := b.Signers()
+		if ok := err == nil && len(keys) == 2 && slices.Contains(keys, a.Public()) && slices.Contains(keys, c.Public()); v.Verify(&b) != ok {
+			t.Fatalf("Verify says %v; signers %s, %v", !ok, keys, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package p2pwire
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -136,27 +137,21 @@ func (h Handshake) Signed() bool { return !emptyK1(h.Sig.Curve, h.Sig.Content) }
 // VerifyAuth checks what nodeos' authenticate_peer checks for a key it knows:
 // the token is the digest of the time and the signature over it recovers to
 // Key. It returns that key; whether it is an accepted one, and whether the time
-// is recent, is for the caller to decide. K1 only: no nodeos signs handshakes
-// with another curve. The error matches [ErrHandshake].
-func (h Handshake) VerifyAuth() (K1Key, error) {
-	var key K1Key
+// is recent, is for the caller to decide. WebAuthn is not supported. The error
+// matches [ErrHandshake].
+func (h Handshake) VerifyAuth() (PublicKey, error) {
 	switch {
 	case !h.Signed():
-		return key, fmt.Errorf("%w: not signed", ErrHandshake)
+		return PublicKey{}, fmt.Errorf("%w: not signed", ErrHandshake)
 	case h.Token != handshakeToken(h.Time):
-		return key, fmt.Errorf("%w: token is not the digest of time", ErrHandshake)
-	case h.Sig.Curve != ecc.CurveK1 || h.Key.Curve != ecc.CurveK1:
-		return key, fmt.Errorf("%w: only K1 keys are supported", ErrHandshake)
+		return PublicKey{}, fmt.Errorf("%w: token is not the digest of time", ErrHandshake)
 	}
-	var sig [K1SigSize]byte
-	copy(sig[1:], h.Sig.Content)
-	got, err := RecoverK1(h.Token, sig[:])
+	got, err := Recover(h.Token, appendSignature(nil, h.Sig))
 	if err != nil {
-		return key, fmt.Errorf("%w: %w", ErrHandshake, err)
+		return PublicKey{}, fmt.Errorf("%w: %w", ErrHandshake, err)
 	}
-	copy(key[:], h.Key.Content)
-	if got != key {
-		return K1Key{}, fmt.Errorf("%w: signed by %s, not by the stated key", ErrHandshake, got)
+	if !bytes.Equal(got[:], appendPublicKey(nil, h.Key)) {
+		return PublicKey{}, fmt.Errorf("%w: signed by %s, not by the stated key", ErrHandshake, got)
 	}
-	return key, nil
+	return got, nil
 }

@@ -77,6 +77,21 @@ func TestHandshakeAuth(t *testing.T) {
 	}
 }
 
+func TestHandshakeAuthByR1(t *testing.T) {
+	key := R1PrivateFromSeed("peer")
+	h := validHandshake()
+	h.Token = handshakeToken(h.Time)
+	sig := key.Sign(h.Token)
+	h.Key, h.Sig = key.Public().ECC(), mustSignature(sig[:])
+	got, err := DecodeHandshake(h.AppendBody(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err := got.VerifyAuth(); err != nil || k != key.Public() {
+		t.Errorf("%s, %v", k, err)
+	}
+}
+
 func TestAddressKind(t *testing.T) {
 	tests := []struct {
 		address string

@@ -13,7 +13,7 @@ import (
 // producer's in a simulation. It never prints itself.
 type K1Private struct {
 	key *secp256k1.PrivateKey
-	pub K1Key
+	pub PublicKey
 }
 
 // ParsePrivateKey reads a K1 private key in wallet import format ("5..." or the
@@ -54,11 +54,11 @@ func newK1Private(data [32]byte) (*K1Private, error) {
 		return nil, fmt.Errorf("%w: private key: not in 1..n-1", ErrKey)
 	}
 	k := secp256k1.NewPrivateKey(&d)
-	return &K1Private{key: k, pub: K1Key(k.PubKey().SerializeCompressed())}, nil
+	return &K1Private{key: k, pub: k1Public(k.PubKey())}, nil
 }
 
 // Public returns the public key.
-func (k *K1Private) Public() K1Key { return k.pub }
+func (k *K1Private) Public() PublicKey { return k.pub }
 
 // String hides the key.
 func (k *K1Private) String() string { return "private key of " + k.pub.String() }

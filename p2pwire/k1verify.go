@@ -1,58 +1,43 @@
 package p2pwire
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 )
 
-// ErrSignature is what errors of [RecoverK1] match.
-var ErrSignature = errors.New("bad signature")
+// canonicalK1 applies fc::ecc::public_key::is_canonical to the 66 bytes of a
+// signature variant and checks its index and recovery byte. nodeos refuses block
+// and handshake signatures that are not canonical.
+func canonicalK1(sig []byte) bool {
+	if len(sig) != K1SigSize || sig[0] != curveK1 || sig[1] < 27 || sig[1] > 34 {
+		return false
+	}
+	r, s := binary.BigEndian.Uint16(sig[2:]), binary.BigEndian.Uint16(sig[34:])
+	// No top bit, and no leading zero byte that is not needed for that.
+	return r >= 0x80 && r < 0x8000 && s >= 0x80 && s < 0x8000
+}
 
-// RecoverK1 returns the key that signed digest. sig is the signature variant as
-// it stands in messages, 66 bytes: index 0, recovery byte 27 + 4 + recovery id,
-// r, s. Like nodeos it takes canonical signatures only. Errors match
-// [ErrSignature].
-func RecoverK1(digest ID, sig []byte) (K1Key, error) {
+func recoverK1(digest ID, sig []byte) (PublicKey, error) {
 	if !canonicalK1(sig) {
-		return K1Key{}, fmt.Errorf("%w: not a canonical K1 signature", ErrSignature)
+		return PublicKey{}, fmt.Errorf("%w: not a canonical K1 signature", ErrSignature)
 	}
 	pub, _, err := ecdsa.RecoverCompact(sig[1:], digest[:])
 	if err != nil {
-		return K1Key{}, fmt.Errorf("%w: %w", ErrSignature, err)
+		return PublicKey{}, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	return K1Key(pub.SerializeCompressed()), nil
+	return k1Public(pub), nil
 }
 
-// K1Verifier checks signatures of one known key. It is immutable and may be
-// used by several goroutines.
-type K1Verifier struct {
-	key   K1Key
-	point secp256k1.JacobianPoint
+func k1Public(pub *secp256k1.PublicKey) (key PublicKey) {
+	copy(key[1:], pub.SerializeCompressed())
+	return key
 }
 
-// NewK1Verifier prepares key. The error matches [ErrKey]: not a point of the
-// curve.
-func NewK1Verifier(key K1Key) (*K1Verifier, error) {
-	pub, err := secp256k1.ParsePubKey(key[:])
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	v := &K1Verifier{key: key}
-	pub.AsJacobian(&v.point)
-	return v, nil
-}
-
-// Key returns the key.
-func (v *K1Verifier) Key() K1Key { return v.key }
-
-// Verify reports whether [RecoverK1] would return the verifier's key: the
-// signature is canonical and valid, and its recovery id, too, is the one that
-// leads to the key (nodeos recovers, so a wrong one is a wrong signature). It
-// does not allocate.
-func (v *K1Verifier) Verify(digest ID, sig []byte) bool {
+// verifyK1 is Verify without the allocations of a recovery.
+func (v *Verifier) verifyK1(digest ID, sig []byte) bool {
 	if !canonicalK1(sig) {
 		return false
 	}

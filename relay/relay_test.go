@@ -71,7 +71,7 @@ func TestRelay(t *testing.T) {
 		Engine: engine.Config{
 			Core: core.Config{
 				ChainID:   chain.ID(),
-				Producers: []core.Producer{{Name: name, Keys: []p2pwire.K1Key{chain.ProducerKey("bpown")}}},
+				Producers: []core.Producer{{Name: name, Keys: []p2pwire.PublicKey{chain.ProducerKey("bpown")}}},
 			},
 			Nodes:         []engine.Target{{Name: "node-a", Dial: nodeA}, {Name: "node-b", Dial: nodeB}},
 			Peers:         []engine.Target{{Name: "public", Dial: public}},

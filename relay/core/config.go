@@ -9,8 +9,11 @@ import (
 // Producer is an own producer: an account whose blocks are arbitrated.
 type Producer struct {
 	Name p2pwire.Name
-	// Keys are the block signing keys; none means signatures are not checked.
-	Keys []p2pwire.K1Key
+	// Keys are block signing keys each of which suffices alone.
+	Keys []p2pwire.PublicKey
+	// Authority is who signs if that takes weighted keys; instead of Keys. Without either, signatures
+	// are not checked.
+	Authority p2pwire.Authority
 }
 
 // Direction says which way transactions are carried.
@@ -40,7 +43,7 @@ type Config struct {
 	// PeerKey signs our handshakes; nil sends an empty key and signature.
 	PeerKey *p2pwire.K1Private
 	// AllowedPeerKeys are the keys a network peer must show; none means any peer is welcome.
-	AllowedPeerKeys []p2pwire.K1Key
+	AllowedPeerKeys []p2pwire.PublicKey
 	// Transactions says which way they are carried.
 	Transactions Direction
 

@@ -23,7 +23,6 @@ package core
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -125,7 +124,7 @@ type Core struct {
 	claims  *dedup.Slots
 	claimer Claimer
 	own     map[p2pwire.Name]*producer
-	learned map[p2pwire.Name]*p2pwire.K1Verifier
+	learned map[p2pwire.Name]*p2pwire.AuthorityVerifier
 
 	blocks  blockTable
 	head    *block // public head: best verified public block, nil until one is known
@@ -162,16 +161,12 @@ func New(cfg Config, now Instant) (*Core, error) {
 		harmful:  dedup.NewWindow(harmfulEntries, harmfulAge),
 		claims:   dedup.NewSlots(cfg.ClaimEntries),
 		own:      make(map[p2pwire.Name]*producer),
-		learned:  make(map[p2pwire.Name]*p2pwire.K1Verifier),
+		learned:  make(map[p2pwire.Name]*p2pwire.AuthorityVerifier),
 	}
 	for _, p := range cfg.Producers {
-		op := &producer{}
-		for _, k := range p.Keys {
-			v, err := p2pwire.NewK1Verifier(k)
-			if err != nil {
-				return nil, fmt.Errorf("key of producer %s: %w", p.Name, err)
-			}
-			op.keys = append(op.keys, v)
+		op, err := newProducer(&p)
+		if err != nil {
+			return nil, err
 		}
 		c.own[p.Name] = op
 	}
@@ -200,8 +195,3 @@ func (c *Core) Shutdown(now Instant) {
 
 // Queued is the number of bytes waiting in all outbound queues.
 func (c *Core) Queued() int { return c.queued }
-
-// producer is one own producer: the keys its blocks may be signed with, none = not checked.
-type producer struct {
-	keys []*p2pwire.K1Verifier
-}

@@ -32,7 +32,7 @@ func TestForgedTwinOfOurNextBlockMutesIt(t *testing.T) {
 			change := func(*core.Config) {}
 			if mode != "legacy" {
 				opts = append(opts, savanna(90))
-				change = func(c *core.Config) { c.Producers[0].Keys = []p2pwire.K1Key{ourKey.Public()} }
+				change = func(c *core.Config) { c.Producers[0].Keys = []p2pwire.PublicKey{ourKey.Public()} }
 			}
 			r := newRig(t, 20*time.Second, change)
 			root := makeBlock(genesis(100), base-40, otherName, opts...)

@@ -53,10 +53,6 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.end(s, ReasonInvalidBlock)
 		return
 	}
-	if v.SignatureType() > 1 || v.AdditionalSignatures() {
-		c.drop(s, ReasonUnsupportedSignature)
-		return
-	}
 	signed := c.signatureKnown(&v)
 	switch {
 	case e != nil && e.own && e.withheld && !signed && e.frame == nil:
@@ -204,28 +200,24 @@ func (c *Core) linkedBlock(b *block) {
 	}
 }
 
-// signatureKnown tells whether a Savanna block is signed by the key its producer is known by: a
-// configured one for own producers, one that earlier survived for others.
+// signatureKnown tells whether a Savanna block is signed as its producer is known to sign: by the
+// configured keys for own producers, by the one key of earlier blocks that survived for others.
 func (c *Core) signatureKnown(v *p2pwire.Block) bool {
 	if !v.Savanna {
 		return false
 	}
 	if op := c.own[v.Producer]; op != nil {
-		for _, k := range op.keys {
-			if k.Verify(v.ID, v.Signature()) {
-				return true
-			}
-		}
-		return false
+		return op.authority != nil && op.authority.Verify(v)
 	}
-	k := c.learned[v.Producer]
-	return k != nil && k.Verify(v.ID, v.Signature())
+	a := c.learned[v.Producer]
+	return a != nil && a.Verify(v)
 }
 
 // maxLearned bounds the producers whose keys are remembered; schedules have 21, EOSIO allows 125.
 const maxLearned = 256
 
-// learnKey remembers by which key a survived block was signed.
+// learnKey remembers by which key a survived block was signed. A producer that signs with several
+// stays unknown: which of them are needed only its authority tells.
 func (c *Core) learnKey(b *block) {
 	if !b.savanna || b.signed || b.frame == nil || c.own[b.producer] != nil {
 		return
@@ -234,18 +226,18 @@ func (c *Core) learnKey(b *block) {
 	if err != nil {
 		return
 	}
-	key, err := p2pwire.RecoverK1(v.ID, v.Signature())
-	if err != nil {
+	keys, err := v.Signers()
+	if err != nil || len(keys) != 1 {
 		return
 	}
-	k, err := p2pwire.NewK1Verifier(key)
+	a, err := p2pwire.NewAuthorityVerifier(p2pwire.AnyOf(keys...))
 	if err != nil {
 		return
 	}
 	if len(c.learned) >= maxLearned {
 		clear(c.learned)
 	}
-	c.learned[b.producer] = k
+	c.learned[b.producer] = a
 }
 
 // foreignOwn handles a block of an own producer with a valid signature that no node of ours sent: it

@@ -242,15 +242,59 @@ func TestBlockTooFarAheadIsTakenLater(t *testing.T) {
 	b.want(x)
 }
 
-func TestUnsupportedSignatureStaysOutside(t *testing.T) {
+// nodeos takes blocks of producers with several keys; only over WebAuthn it closes the link.
+func TestAdditionalSignaturesAreTaken(t *testing.T) {
+	for _, era := range []struct {
+		name string
+		opts []blockOption
+	}{{"legacy", nil}, {"savanna", []blockOption{savanna(90)}}} {
+		r, n, a, b, head := warm(t, era.opts...)
+		x := makeBlock(head, base, otherName, append(era.opts, func(bb *p2pwire.BlockBuilder) {
+			bb.CoSigners = []p2pwire.Signer{p2pwire.R1PrivateFromSeed("second")}
+		})...)
+		n.send(x.frame)
+		r.run(survive)
+		a.want(x)
+		b.want(x)
+		y := makeBlock(x, base+1, otherName, era.opts...)
+		n.send(y.frame)
+		r.run(survive)
+		a.want(x, y)
+	}
+}
+
+// The producer's signature is the one known, what stands beside it is an attacker's: that is no
+// block signed by a known key, which would go to all nodes untried.
+func TestKnownSignatureWithAnAddedOneIsTried(t *testing.T) {
+	r, n, a, b, head := warm(t, savanna(90))
+	good := makeBlock(head, base, otherName, savanna(90))
+	n.send(good.frame)
+	if len(a.blocks()) != 1 || len(b.blocks()) != 1 {
+		t.Fatal("a block signed by the known key did not go to both nodes at once")
+	}
+	r.run(survive)
+	bad := makeBlock(good, base+1, otherName, savanna(90), func(bb *p2pwire.BlockBuilder) {
+		bb.CoSigners = []p2pwire.Signer{p2pwire.K1PrivateFromSeed("attacker")}
+	})
+	n.send(bad.frame)
+	if got := len(a.blocks()) + len(b.blocks()); got > 3 {
+		t.Fatal("untried bytes reached both nodes")
+	}
+}
+
+func TestWebAuthnSignatureEndsTheSession(t *testing.T) {
 	r, n, a, b, head := warm(t)
+	sig := [p2pwire.K1SigSize]byte{2, 31}
 	x := makeBlock(head, base, otherName, func(bb *p2pwire.BlockBuilder) {
-		bb.BlockExtensions = []p2pwire.Extension{{ID: 2, Data: []byte{0}}}
+		bb.BlockExtensions = []p2pwire.Extension{{ID: 2, Data: append(append([]byte{1}, sig[:]...), 0, 0)}}
 	})
 	n.send(x.frame)
 	r.run(survive)
 	a.want()
 	b.want()
+	if n.closed != core.ReasonInvalidBlock {
+		t.Errorf("the session ended with %s", n.closed)
+	}
 }
 
 func TestLargeFramesKeepTheirOrder(t *testing.T) {

@@ -189,7 +189,7 @@ func (c *Core) shownElse(e *block) bool {
 // judgeSignature checks the producer signature of a Savanna block where keys are configured.
 func (c *Core) judgeSignature(e *block) (action, Reason) {
 	op := c.own[e.producer]
-	if op == nil || len(op.keys) == 0 || !e.savanna {
+	if op == nil || op.authority == nil || !e.savanna {
 		return actForward, ReasonClaimed
 	}
 	v, err := p2pwire.ParseBlock(p2pwire.Frame(e.frame.b).Body())
@@ -199,7 +199,7 @@ func (c *Core) judgeSignature(e *block) (action, Reason) {
 	if c.signatureKnown(&v) {
 		return actForward, ReasonClaimed
 	}
-	if _, err := p2pwire.RecoverK1(v.ID, v.Signature()); err != nil {
+	if _, err := v.Signers(); err != nil {
 		return actWithhold, ReasonBadSignature
 	}
 	c.alarm(ReasonUnknownKey, nil, e)

@@ -237,7 +237,7 @@ func TestResendOwnBlocksAfterUplinkBlip(t *testing.T) {
 
 func TestForeignBlockWithOurKeyTakesTheSlot(t *testing.T) {
 	r := newRig(t, 20*time.Second, func(c *core.Config) {
-		c.Producers[0].Keys = []p2pwire.K1Key{ourKey.Public()}
+		c.Producers[0].Keys = []p2pwire.PublicKey{ourKey.Public()}
 	})
 	root := makeBlock(genesis(100), base-40, otherName, savanna(99))
 	head := makeBlock(root, base-39, otherName, savanna(100))

@@ -35,7 +35,6 @@ const (
 	ReasonTwin
 	ReasonTooManyPayloads
 	ReasonTooFarAhead
-	ReasonUnsupportedSignature
 	ReasonOrphan
 	ReasonNoHandshake
 	ReasonGossip
@@ -113,7 +112,6 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonTwin:                 {"twin", "other bytes under the id of a block that already proved good"},
 	ReasonTooManyPayloads:      {"too_many_payloads", "more than three different payloads under one block id"},
 	ReasonTooFarAhead:          {"too_far_ahead", "the timestamp is further ahead than nodeos tolerates"},
-	ReasonUnsupportedSignature: {"unsupported_signature", "nodeos closes a link over WebAuthn or additional block signatures"},
 	ReasonOrphan:               {"orphan", "the block's parent is not known yet"},
 	ReasonNoHandshake:          {"no_handshake", "a message came before the handshake"},
 	ReasonGossip:               {"gossip", "gossip_bp_peers is never passed on: it would lead peers past the relay"},

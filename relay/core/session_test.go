@@ -104,7 +104,7 @@ func TestHandshakesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, time.Second, func(c *core.Config) {
 				if tc.why == core.ReasonAuthentication {
-					c.AllowedPeerKeys = []p2pwire.K1Key{ourKey.Public()}
+					c.AllowedPeerKeys = []p2pwire.PublicKey{ourKey.Public()}
 				}
 			})
 			p := r.open(core.Network, "first")

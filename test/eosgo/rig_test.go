@@ -203,7 +203,7 @@ func startWorld(t *testing.T, consensus simnet.Mode, others ...engine.Target) *w
 	cfg := engine.Config{
 		Core: core.Config{
 			ChainID:   chain.ID(),
-			Producers: []core.Producer{{Name: name(t, own), Keys: []p2pwire.K1Key{chain.ProducerKey(own)}}},
+			Producers: []core.Producer{{Name: name(t, own), Keys: []p2pwire.PublicKey{chain.ProducerKey(own)}}},
 		},
 		Peers: append(others, engine.Target{Name: "public", Dial: outside.runner.Addr()}),
 	}

@@ -57,7 +57,7 @@ type Chain struct {
 	id         p2pwire.ID
 	producers  []p2pwire.Name
 	keys       map[p2pwire.Name]*p2pwire.K1Private
-	public     map[p2pwire.Name]p2pwire.K1Key
+	public     map[p2pwire.Name]p2pwire.PublicKey
 	finalizers []FinalizerKey
 	weights    []uint64
 	threshold  uint64
@@ -81,7 +81,7 @@ func NewChain(cfg ChainConfig) *Chain {
 		cfg:      cfg,
 		id:       seedID("chain", cfg.Seed, uint64(cfg.Mode)),
 		keys:     map[p2pwire.Name]*p2pwire.K1Private{},
-		public:   map[p2pwire.Name]p2pwire.K1Key{},
+		public:   map[p2pwire.Name]p2pwire.PublicKey{},
 		byPub:    map[[p2pwire.FinalizerKeySize]byte]int{},
 		verified: map[[32]byte]bool{},
 	}
@@ -170,7 +170,7 @@ func (c *Chain) NextRound(producer string, after p2pwire.Slot) p2pwire.Slot {
 }
 
 // ProducerKey returns the public key producer's blocks are signed with.
-func (c *Chain) ProducerKey(producer string) p2pwire.K1Key { return c.public[mustName(producer)] }
+func (c *Chain) ProducerKey(producer string) p2pwire.PublicKey { return c.public[mustName(producer)] }
 
 // FinalizerKey returns the chain's finalizer key of that name, in the policy or
 // not.
@@ -218,7 +218,7 @@ func (c *Chain) signedBy(producer p2pwire.Name, digest p2pwire.ID, sig []byte) b
 	if known {
 		return good
 	}
-	got, err := p2pwire.RecoverK1(digest, sig)
+	got, err := p2pwire.Recover(digest, sig)
 	good = err == nil && got == key
 	c.remember(memo, good)
 	return good
@@ -232,7 +232,7 @@ func (c *Chain) signedHere(body []byte, producer p2pwire.Name) {
 	}
 }
 
-func signatureMemo(digest p2pwire.ID, sig []byte, key p2pwire.K1Key) [32]byte {
+func signatureMemo(digest p2pwire.ID, sig []byte, key p2pwire.PublicKey) [32]byte {
 	buf := make([]byte, 0, 32+66+33)
 	buf = append(buf, digest[:]...)
 	buf = append(buf, sig...)

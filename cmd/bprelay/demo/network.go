@@ -97,7 +97,7 @@ func (n *network) startRelay(ctx context.Context, d *desk) error {
 	cfg := engine.Config{
 		Core: core.Config{
 			ChainID:   n.chain.ID(),
-			Producers: []core.Producer{{Name: name(ours), Keys: []p2pwire.K1Key{n.chain.ProducerKey(ours)}}},
+			Producers: []core.Producer{{Name: name(ours), Keys: []p2pwire.PublicKey{n.chain.ProducerKey(ours)}}},
 		},
 		ListenNetwork: loopback,
 	}

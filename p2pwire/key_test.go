@@ -43,7 +43,7 @@ func TestKeyTexts(t *testing.T) {
 		t.Errorf("a private key prints %q", s)
 	}
 	bad := func(s string) string { return s[:len(s)-1] + "1" }
-	for _, text := range []string{"", "EOS", bad(devLegacy), bad(devPUB), "PUB_K1_" + devLegacy[3:], "EOS" + devPUB[7:], "PUB_R1_x", "EOS" + strings.Repeat("1", 50000)} {
+	for _, text := range []string{"", "EOS", bad(devLegacy), bad(devPUB), "PUB_K1_" + devLegacy[3:], "EOS" + devPUB[7:], "PUB_R1_x", "PUB_WA_x", "EOS" + strings.Repeat("1", 50000)} {
 		if _, err := ParsePublicKey(text); !errors.Is(err, ErrKey) {
 			t.Errorf("%.20q: %v", text, err)
 		}
@@ -53,18 +53,18 @@ func TestKeyTexts(t *testing.T) {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
-	if _, err := NewK1Verifier(K1Key{}); !errors.Is(err, ErrKey) {
+	if _, err := NewVerifier(PublicKey{}); !errors.Is(err, ErrKey) {
 		t.Errorf("a zero key: %v", err)
 	}
 }
 
 func TestSignRecoverVerify(t *testing.T) {
 	key := K1PrivateFromSeed("k")
-	v, err := NewK1Verifier(key.Public())
+	v, err := NewVerifier(key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := NewK1Verifier(K1PrivateFromSeed("other").Public())
+	other, err := NewVerifier(K1PrivateFromSeed("other").Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestSignRecoverVerify(t *testing.T) {
 		if sig != key.Sign(digest) {
 			t.Fatal("signing is not deterministic")
 		}
-		if got, err := RecoverK1(digest, sig[:]); err != nil || got != key.Public() {
+		if got, err := Recover(digest, sig[:]); err != nil || got != key.Public() {
 			t.Fatalf("%d: %s, %v", i, got, err)
 		}
 		if !v.Verify(digest, sig[:]) || other.Verify(digest, sig[:]) {
@@ -92,7 +92,7 @@ func TestSignRecoverVerify(t *testing.T) {
 		if v.Verify(digest, wrong[:]) {
 			t.Fatalf("%d: a wrong recovery id verifies", i)
 		}
-		if got, err := RecoverK1(digest, wrong[:]); err == nil && got == key.Public() {
+		if got, err := Recover(digest, wrong[:]); err == nil && got == key.Public() {
 			t.Fatalf("%d: a wrong recovery id recovers", i)
 		}
 		wrong[1] = 27 + 4 + (sig[1] - 27 - 4) ^ 2
@@ -102,10 +102,10 @@ func TestSignRecoverVerify(t *testing.T) {
 	}
 }
 
-// Verify must say what RecoverK1 says, for anything.
+// Verify must say what Recover says, for anything.
 func TestVerifyAgreesWithRecover(t *testing.T) {
 	key := K1PrivateFromSeed("k")
-	v, err := NewK1Verifier(key.Public())
+	v, err := NewVerifier(key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestVerifyAgreesWithRecover(t *testing.T) {
 	sig := key.Sign(digest)
 	for bit := range 8 * len(sig) {
 		sig[bit/8] ^= 1 << (bit % 8)
-		got, err := RecoverK1(digest, sig[:])
+		got, err := Recover(digest, sig[:])
 		if want := err == nil && got == key.Public(); v.Verify(digest, sig[:]) != want {
 			t.Errorf("bit %d: Verify is %v", bit, !want)
 		}
@@ -126,7 +126,7 @@ func TestVerifyAgreesWithRecover(t *testing.T) {
 		if v.Verify(digest, sig[:n]) {
 			t.Errorf("%d bytes verify", n)
 		}
-		if _, err := RecoverK1(digest, sig[:n]); err == nil {
+		if _, err := Recover(digest, sig[:n]); err == nil {
 			t.Errorf("%d bytes recover", n)
 		}
 	}
