@@ -52,6 +52,7 @@ type block struct {
 	why      Reason
 
 	node     string // own: the node that sent it first
+	by       signing
 	source   SessionID
 	payloads uint8 // different payloads seen under this id
 	has      lanes // sessions that have it

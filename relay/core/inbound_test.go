@@ -250,14 +250,18 @@ func TestAdditionalSignaturesAreTaken(t *testing.T) {
 	}{{"legacy", nil}, {"savanna", []blockOption{savanna(90)}}} {
 		r, n, a, b, head := warm(t, era.opts...)
 		x := makeBlock(head, base, otherName, append(era.opts, func(bb *p2pwire.BlockBuilder) {
-			bb.CoSigners = []p2pwire.Signer{p2pwire.R1PrivateFromSeed("second")}
+			bb.Signer, bb.CoSigners = p2pwire.K1PrivateFromSeed("unknown"), []p2pwire.Signer{p2pwire.R1PrivateFromSeed("second")}
 		})...)
 		n.send(x.frame)
 		r.run(survive)
 		a.want(x)
 		b.want(x)
-		y := makeBlock(x, base+1, otherName, era.opts...)
+		// Which of two keys would do alone is not known: a block by one of them is tried first.
+		y := makeBlock(x, base+1, otherName, append(era.opts, signedBy(p2pwire.K1PrivateFromSeed("unknown")))...)
 		n.send(y.frame)
+		if len(a.blocks())+len(b.blocks()) > 3 {
+			t.Errorf("%s: untried bytes reached both nodes", era.name)
+		}
 		r.run(survive)
 		a.want(x, y)
 	}

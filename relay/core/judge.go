@@ -186,26 +186,6 @@ func (c *Core) shownElse(e *block) bool {
 	return false
 }
 
-// judgeSignature checks the producer signature of a Savanna block where keys are configured.
-func (c *Core) judgeSignature(e *block) (action, Reason) {
-	op := c.own[e.producer]
-	if op == nil || op.authority == nil || !e.savanna {
-		return actForward, ReasonClaimed
-	}
-	v, err := p2pwire.ParseBlock(p2pwire.Frame(e.frame.b).Body())
-	if err != nil {
-		return actWithhold, ReasonBadSignature
-	}
-	if c.signatureKnown(&v) {
-		return actForward, ReasonClaimed
-	}
-	if _, err := v.Signers(); err != nil {
-		return actWithhold, ReasonBadSignature
-	}
-	c.alarm(ReasonUnknownKey, nil, e)
-	return actForward, ReasonClaimed
-}
-
 // pendingClaim tells whether another candidate's claim of the same slot is being decided.
 func (c *Core) pendingClaim(e *block) bool {
 	for _, x := range c.held {

@@ -24,7 +24,8 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		return
 	}
 	e := c.blocks.get(v.ID)
-	ours := c.own[v.Producer] != nil
+	op := c.own[v.Producer]
+	ours := op != nil
 	if e != nil && !e.stub() && ours && !e.own && !e.survived && !e.verified {
 		// Somebody sent bytes under this id before; only our node's are worth anything.
 		c.canary.forgetBlock(c, e)
@@ -54,6 +55,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		}
 		by := lanesOf(s)
 		c.vouch(e, &by)
+		if e.own {
+			c.anotherCopy(s, e, &v, f, owned)
+		}
 		return
 	}
 	if err := c.checkBlock(&v); err != nil {
@@ -77,6 +81,8 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	// A handshake may have named it: that alone makes it no public block.
 	e.public, e.base = false, false
 	e.own, e.node = true, s.Name()
+	e.by = c.signing(op, s, &v)
+	c.judgeUnconfirmed()
 	if p := c.blocks.get(e.prev); p != nil {
 		c.vouch(p, &e.sent)
 	}

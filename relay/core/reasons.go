@@ -25,6 +25,8 @@ const (
 	ReasonStartFence
 	ReasonStarting
 	ReasonBadSignature
+	ReasonKeyUnconfirmed
+	ReasonKeyDisputed
 	ReasonClaimPending
 	ReasonClaimFailed
 	ReasonPreferredNode
@@ -101,31 +103,33 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonSuperseded:     {"superseded", "another producer's block for a later slot is public already: this one came too late to be built upon"},
 	ReasonStartFence:     {"start_fence", "the relay just started and cannot know what went out before; the slot is closed unless the block extends the head just learned from the network"},
 	ReasonStarting:       {"starting", "the relay is fetching recent blocks from the network before it judges"},
-	ReasonBadSignature:   {"bad_signature", "the producer signature cannot be decoded"},
+	ReasonBadSignature:   {"bad_signature", "a signature of the block leads to no key, or one key signed twice"},
+	ReasonKeyUnconfirmed: {"key_unconfirmed", "the block is signed by keys that are not configured; until its timestamp it waits for the other nodes' blocks"},
+	ReasonKeyDisputed:    {"key_disputed", "the block is signed by keys that are not configured, and another node's for the slot by others"},
 	ReasonClaimPending:   {"claim_pending", "the claim waits for the cluster"},
 	ReasonClaimFailed:    {"claim_failed", "the claim could not be made durable"},
 
 	ReasonPreferredNode: {"preferred_node", "the block waits, at most prefer_wait, for that of a node of higher priority"},
 	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
 
-	ReasonDuplicate:            {"duplicate", "the same bytes were already seen"},
-	ReasonTwin:                 {"twin", "other bytes under the id of a block that already proved good"},
-	ReasonTooManyPayloads:      {"too_many_payloads", "more than three different payloads under one block id"},
-	ReasonTooFarAhead:          {"too_far_ahead", "the timestamp is further ahead than nodeos tolerates"},
-	ReasonOrphan:               {"orphan", "the block's parent is not known yet"},
-	ReasonNoHandshake:          {"no_handshake", "a message came before the handshake"},
-	ReasonGossip:               {"gossip", "gossip_bp_peers is never passed on: it would lead peers past the relay"},
-	ReasonTrxQueueFull:         {"trx_queue_full", "the session's transaction queue is at its bound"},
-	ReasonDirection:            {"direction", "transactions are not carried this way"},
-	ReasonStale:                {"stale", "the message is about a block that is long past"},
-	ReasonVoteOrder:            {"vote_order", "a finalizer's vote was not newer than the last one let out"},
-	ReasonVoteNotEmitter:       {"vote_not_emitter", "another node is emitting this finalizer's votes"},
-	ReasonVoteWithheld:         {"vote_withheld", "the vote is for a withheld block"},
-	ReasonVoteExpired:          {"vote_expired", "the vote's block did not become public in time"},
-	ReasonVoteQueueFull:        {"vote_queue_full", "too many votes are waiting for their blocks"},
-	ReasonCanaryFull:           {"canary_full", "too many unproven messages are on trial"},
-	ReasonHarmful:              {"harmful", "the message made one of our nodes close its link"},
-	ReasonProtocolVersion:      {"protocol_version", "the peer's protocol version does not know the message"},
+	ReasonDuplicate:       {"duplicate", "the same bytes were already seen"},
+	ReasonTwin:            {"twin", "other bytes under the id of a block that already proved good"},
+	ReasonTooManyPayloads: {"too_many_payloads", "more than three different payloads under one block id"},
+	ReasonTooFarAhead:     {"too_far_ahead", "the timestamp is further ahead than nodeos tolerates"},
+	ReasonOrphan:          {"orphan", "the block's parent is not known yet"},
+	ReasonNoHandshake:     {"no_handshake", "a message came before the handshake"},
+	ReasonGossip:          {"gossip", "gossip_bp_peers is never passed on: it would lead peers past the relay"},
+	ReasonTrxQueueFull:    {"trx_queue_full", "the session's transaction queue is at its bound"},
+	ReasonDirection:       {"direction", "transactions are not carried this way"},
+	ReasonStale:           {"stale", "the message is about a block that is long past"},
+	ReasonVoteOrder:       {"vote_order", "a finalizer's vote was not newer than the last one let out"},
+	ReasonVoteNotEmitter:  {"vote_not_emitter", "another node is emitting this finalizer's votes"},
+	ReasonVoteWithheld:    {"vote_withheld", "the vote is for a withheld block"},
+	ReasonVoteExpired:     {"vote_expired", "the vote's block did not become public in time"},
+	ReasonVoteQueueFull:   {"vote_queue_full", "too many votes are waiting for their blocks"},
+	ReasonCanaryFull:      {"canary_full", "too many unproven messages are on trial"},
+	ReasonHarmful:         {"harmful", "the message made one of our nodes close its link"},
+	ReasonProtocolVersion: {"protocol_version", "the peer's protocol version does not know the message"},
 
 	ReasonRejected: {"rejected", "our nodes could not use the block"},
 	ReasonQuota:    {"quota", "the session has too many blocks here that nobody vouched for"},
@@ -149,7 +153,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonBlamed:           {"blamed", "a message of this peer made one of our nodes close its link"},
 
 	ReasonForeignBlock:     {"foreign_block", "a block of ours with a valid signature came from the network and none of our nodes sent it: someone else has our key"},
-	ReasonUnknownKey:       {"unknown_key", "an own block is signed with a key that is not configured (rotation?)"},
+	ReasonUnknownKey:       {"unknown_key", "an own block is not signed as configured: the keys were changed, and the configuration should be, or that node is wrong"},
 	ReasonLineageDead:      {"lineage_dead", "the network finalized another branch; our run's lineage is dropped"},
 	ReasonWithheldInPublic: {"withheld_in_public", "the network shows a block that was withheld here: it has another way out"},
 	ReasonClockOffset:      {"clock_offset", "most of our nodes and the peers we dial say that the relay's clock is off by more than clock_limit: decisions by due time are off, and slots are judged by their time if our nodes agree with it"},

@@ -223,6 +223,7 @@ func (c *Core) forget(s *session, why Reason) {
 			c.lineage.recheck = true // a candidate may have waited for it
 			c.nodeGone(s, why)
 			c.votes.emitterGone(s.id)
+			c.lineage.recheck = c.lineage.recheck || len(c.held) > 0 // nobody waits for it any more
 		}
 	}
 }
