@@ -105,6 +105,59 @@ func BenchmarkHotOutboundBlock(b *testing.B) {
 	}
 }
 
+// BenchmarkHotOutboundSigned: the same in Savanna, both signed by one of two configured keys.
+func BenchmarkHotOutboundSigned(b *testing.B) {
+	rig, n, n1, n2, head := signed(b, func(c *core.Config) {
+		c.Producers[0].Keys = publics("new old")
+		c.RingBlocks, c.ClaimEntries = 16, 16 // full soon
+	})
+	r := &bench{rig: rig}
+	n.clear()
+	x, y := makeBlock(head, base, ourName, savanna(92), mark(1)), makeBlock(head, base, ourName, savanna(92), mark(2))
+	prev, slot := head.id, base
+	r.now.Wall = base.Time()
+	key := p2pwire.K1PrivateFromSeed("old")
+	sign := func(f []byte) p2pwire.ID {
+		id := restamp(f, slot, prev)
+		v, err := p2pwire.ParseBlock(f[p2pwire.PrefixLen+1:])
+		if err != nil {
+			b.Fatal(err)
+		}
+		sig := key.Sign(id)
+		copy(v.Signature(), sig[:])
+		return id
+	}
+	prepare := func() {
+		r.tick()
+		r.quiet()
+		sign(y.frame)
+		prev = sign(x.frame)
+		slot++
+		r.now.Mono += 500 * time.Millisecond
+		r.now.Wall += 5e8
+	}
+	send := func() {
+		r.c.Data(r.now, n1.id, x.frame)
+		r.c.Data(r.now, n2.id, y.frame)
+		r.flush()
+	}
+	for range 40 {
+		prepare()
+		send()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		prepare()
+		b.StartTimer()
+		send()
+	}
+	st := r.c.Snapshot(r.now).Stats
+	if st.OwnForwarded == 0 || st.OwnForwarded != st.OwnWithheld[core.ReasonSlotTaken] || st.Alarms[core.ReasonUnknownKey] != 0 {
+		b.Fatalf("%+v", st)
+	}
+}
+
 // BenchmarkHotTransaction: a transaction from a node to three network peers and the other node, and
 // its copy back from the network.
 func BenchmarkHotTransaction(b *testing.B) {

@@ -294,7 +294,7 @@ func authority(threshold uint32, keys ...string) p2pwire.Authority {
 }
 
 // signed is a Savanna rig at the head of the chain, shortly before slot base.
-func signed(t *testing.T, change func(*core.Config)) (r *rig, n, a, b *peer, last blk) {
+func signed(t testing.TB, change func(*core.Config)) (r *rig, n, a, b *peer, last blk) {
 	r = newRig(t, 20*time.Second, change)
 	root := makeBlock(genesis(100), base-40, otherName, savanna(90))
 	n = r.open(core.Network, "net1")
