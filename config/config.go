@@ -44,8 +44,10 @@ const TakeoverRace Takeover = "race"
 // Producer is an own producer: an account whose blocks are arbitrated.
 type Producer struct {
 	Name p2pwire.Name
-	// Keys are its block signing keys; none if they are not known here.
+	// Keys are its block signing keys, each of which suffices alone; none if they are not known here.
 	Keys []p2pwire.PublicKey
+	// Authority is instead of Keys for a producer whose blocks several keys sign; zero if there is none.
+	Authority p2pwire.Authority
 }
 
 // Node is one of our nodeos, a session of the internal side.

@@ -15,6 +15,7 @@ import (
 // A key pair made for these tests: sha256 of a text.
 const (
 	testPublic  = "EOS8BN4hUv4zYtxHfroa3NYzv2yDsSzd34i9uZaX2SSoANrYUugY7"
+	testR1      = "PUB_R1_6EPHFSKVYHBjQgxVGQPrwCxTg7BbZ69H9i4gztN9deKTEXYne4"
 	testPrivate = "5Jr6hCMq4K7UqsTr1PTHRVJxPhk935CH68wgDZsceXQakL8MjKx"
 )
 
@@ -112,6 +113,12 @@ producers:
   - name: alice
     keys: [` + testPublic + `]
   - bob.x
+  - name: carol
+    authority:
+      threshold: 3
+      keys:
+        - {key: ` + testPublic + `, weight: 2}
+        - {key: ` + testR1 + `, weight: 1}
 nodes:
   - name: a
     dial: "[fd00::1]:9876"
@@ -162,7 +169,9 @@ log: {level: debug, format: json}
 	want := &Config{
 		AgentName: "Alice's relay",
 		Takeover:  TakeoverRace,
-		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.PublicKey{key}}, {Name: mustName(t, "bob.x")}},
+		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.PublicKey{key}}, {Name: mustName(t, "bob.x")},
+			{Name: mustName(t, "carol"), Authority: p2pwire.Authority{Threshold: 3, Keys: []p2pwire.KeyWeight{
+				{Key: key, Weight: 2}, {Key: mustKey(t, testR1), Weight: 1}}}}},
 		Nodes: []Node{
 			{Name: "a", Dial: "[fd00::1]:9876", From: []string{"10.0.0.1", "node-a", "fd00::1"}, Priority: -3},
 			{Name: "b", From: []string{"10.0.0.2"}},

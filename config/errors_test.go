@@ -23,6 +23,11 @@ func producers(lines ...string) string {
 	return "nodes: [{name: a, dial: '10.0.0.1:9876'}]\nnetwork:\n  peers: ['p2p.example:9876']\nproducers:\n" + strings.Join(lines, "\n") + "\n"
 }
 
+// authority is a producer with the lines of an authority, the first of them on line 7.
+func authority(lines ...string) string {
+	return producers("  - name: alice", "    authority:", "      "+strings.Join(lines, "\n      "))
+}
+
 func TestErrors(t *testing.T) {
 	const (
 		durations = `give a number with a unit, such as 500ms, 3s or 1m30s`
@@ -30,7 +35,7 @@ func TestErrors(t *testing.T) {
 		dials     = `give host:port, such as 10.0.0.11:9876, node-a:9876 or [fd00::1]:9876`
 		listens   = `give host:port, such as 10.0.0.1:9876, or 0.0.0.0:9876 for all interfaces`
 		accounts  = `give 1 to 12 of a-z, 1-5 and '.', not ending in '.'`
-		publics   = `give a public key as PUB_K1_... or EOS...`
+		publics   = `give a public key as PUB_K1_..., EOS... or PUB_R1_...`
 		labels    = `give 1 to 32 of a-z, A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit`
 		aHost     = `give an IP address or a host name, without a port`
 		chains    = `give the chain_id of /v1/chain/get_info, or nothing to learn it from the own nodes`
@@ -81,7 +86,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"value for a list", producers("  alice"), `relay.yaml:5: producers: "alice" is a single value, not a list; put each item on a line of its own that begins with '- '`},
 		{"mapping for a list", producers("  name: alice"), `relay.yaml:5: producers: is a mapping, not a list; put each item on a line of its own that begins with '- '`},
 		{"list for a record", nodes("  - [a]"), `relay.yaml:5: nodes[0]: is a list; give a mapping with name, dial, from or priority`},
-		{"empty item", producers("  -"), `relay.yaml:5: producers[0]: is empty; give a mapping with name or keys`},
+		{"empty item", producers("  -"), `relay.yaml:5: producers[0]: is empty; give a mapping with name, keys or authority`},
 
 		// Producers.
 		{"no producers", "nodes: [{name: a, dial: '10.0.0.1:9876'}]\nnetwork: {peers: ['p:1']}\n",
@@ -103,11 +108,47 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"private key as key", producers("  - name: alice", "    keys: ["+testPrivate+"]"),
 			`relay.yaml:6: producers[0].keys[0]: "(a private key)" is not a public key; ` + publics + `, and treat the private key as disclosed`},
 		{"R1 key", producers("  - name: alice", "    keys: [PUB_R1_6Ftxy]"),
-			`relay.yaml:6: producers[0].keys[0]: "PUB_R1_6Ftxy" is of a type that is not checked here, only K1 is; ` + publics + `, or leave the key out`},
+			`relay.yaml:6: producers[0].keys[0]: "PUB_R1_6Ftxy" is not a public key; ` + publics},
+		{"WebAuthn key", producers("  - name: alice", "    keys: [PUB_WA_6Ftxy]"),
+			`relay.yaml:6: producers[0].keys[0]: "PUB_WA_6Ftxy" is a WebAuthn key: every nodeos closes a link over a block signed by one; ` + publics},
 		{"same key twice", producers("  - name: alice", "    keys: ["+testPublic+", "+testPublic+"]"),
 			`relay.yaml:6: producers[0].keys[1]: "` + testPublic + `" is the same as producers[0].keys[0]; remove one`},
 		{"keys not a list", producers("  - name: alice", "    keys: "+testPublic),
 			`relay.yaml:6: producers[0].keys: "` + testPublic + `" is a single value, not a list; put each item on a line of its own that begins with '- '`},
+
+		// Authorities.
+		{"threshold 0", authority("threshold: 0", "keys: [{key: "+testPublic+", weight: 1}]"),
+			`relay.yaml:7: producers[0].authority.threshold: "0" is out of range; give a whole number from 1 to 2147483647`},
+		{"weight 0", authority("threshold: 1", "keys: [{key: "+testPublic+", weight: 0}]"),
+			`relay.yaml:8: producers[0].authority.keys[0].weight: "0" is out of range; give a whole number from 1 to 65535`},
+		{"huge weight", authority("threshold: 1", "keys: [{key: "+testPublic+", weight: 65536}]"),
+			`relay.yaml:8: producers[0].authority.keys[0].weight: "65536" is out of range; give a whole number from 1 to 65535`},
+		{"no weight", authority("threshold: 1", "keys: [{key: "+testPublic+"}]"),
+			`relay.yaml:8: producers[0].authority.keys[0].weight: is missing; give one (whole number, 1 to 65535)`},
+		{"threshold out of reach", authority("threshold: 6", "keys: [{key: "+testPublic+", weight: 3}, {key: "+testR1+", weight: 2}]"),
+			`relay.yaml:7: producers[0].authority.threshold: "6" is more than all weights together (5): no block could ever be signed; give at most that`},
+		{"authority with a key twice", authority("threshold: 2", "keys: [{key: "+testPublic+", weight: 1}, {key: "+testPublic+", weight: 1}]"),
+			`relay.yaml:8: producers[0].authority.keys[1].key: "` + testPublic + `" is given twice, as producers[0].authority.keys[0] too; remove one`},
+		{"authority with a bad checksum", authority("threshold: 1", "keys: [{key: "+testPublic[:52]+"X, weight: 1}]"),
+			`relay.yaml:8: producers[0].authority.keys[0].key: "` + testPublic[:52] + `X" is not a public key; ` + publics},
+		{"WebAuthn key in an authority", authority("threshold: 1", "keys: [{key: PUB_WA_6Ftxy, weight: 1}]"),
+			`relay.yaml:8: producers[0].authority.keys[0].key: "PUB_WA_6Ftxy" is a WebAuthn key: every nodeos closes a link over a block signed by one; ` + publics},
+		{"private key in an authority", authority("threshold: 1", "keys: [{key: "+testPrivate+", weight: 1}]"),
+			`relay.yaml:8: producers[0].authority.keys[0].key: "(a private key)" is not a public key; ` + publics + `, and treat the private key as disclosed`},
+		{"keys and authority", producers("  - name: alice", "    keys: ["+testPublic+"]", "    authority: {threshold: 1, keys: [{key: "+testPublic+", weight: 1}]}"),
+			`relay.yaml:6: producers[0].keys: stands beside an authority; keep keys if one of them signs alone, authority if several sign together`},
+		{"authority without threshold", authority("keys: [{key: " + testPublic + ", weight: 1}]"),
+			`relay.yaml:7: producers[0].authority.keys: is given without a threshold; give authority.threshold, the weight that signatures must reach`},
+		{"authority without keys", authority("threshold: 1"),
+			`relay.yaml:7: producers[0].authority.threshold: is given without keys; give authority.keys`},
+		{"authority with no keys in it", authority("threshold: 1", "keys: []"),
+			`relay.yaml:7: producers[0].authority.threshold: is given without keys; give authority.keys`},
+		{"authority with plain keys", authority("threshold: 1", "keys: ["+testPublic+"]"),
+			`relay.yaml:8: producers[0].authority.keys[0]: is a single value; give a mapping with key or weight`},
+		{"authority as a list", producers("  - name: alice", "    authority: ["+testPublic+"]"),
+			`relay.yaml:6: producers[0].authority: is a list, not a section; give threshold or keys, indented below it`},
+		{"authority misspelt", authority("treshold: 1"),
+			`relay.yaml:7: producers[0].authority.treshold: unknown key; did you mean producers[0].authority.threshold?`},
 
 		// Nodes.
 		{"empty nodes", nodes("  []"), `relay.yaml:5: nodes: is empty; give at least one node`},

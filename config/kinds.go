@@ -76,7 +76,7 @@ func records[T, R any](at func(*T) *[]R, options []option[R], plain string) kind
 				} else if item.Kind == yaml.MappingNode {
 					found = d.mapping(item, path+".", paths(options))
 				} else {
-					d.invalid(path, item, "", bad("give a mapping with "+oneOf(paths(options)), "is %s", kindOf(item)))
+					d.invalid(path, item, "", bad("give a mapping with "+oneOf(keysOf("", paths(options))), "is %s", kindOf(item)))
 					continue
 				}
 				var r R
@@ -92,6 +92,15 @@ func records[T, R any](at func(*T) *[]R, options []option[R], plain string) kind
 func count[T any](at func(*T) *int, lo, hi int) kind[T] {
 	name := "whole number, " + strconv.Itoa(lo) + " to " + strconv.Itoa(hi)
 	return scalar(name, at, func(s string) (int, *invalid) { return parseCount(s, lo, hi) })
+}
+
+// number is count for a type of the wire's.
+func number[T any, V uint16 | uint32](at func(*T) *V, lo, hi int) kind[T] {
+	name := "whole number, " + strconv.Itoa(lo) + " to " + strconv.Itoa(hi)
+	return scalar(name, at, func(s string) (V, *invalid) {
+		n, problem := parseCount(s, lo, hi)
+		return V(n), problem
+	})
 }
 
 func fraction[T any](at func(*T) *float64) kind[T] {

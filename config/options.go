@@ -109,7 +109,7 @@ func options() []option[Config] {
 		path:    "p2p.allowed_peer_keys",
 		kind:    keys(func(c *Config) *[]p2pwire.PublicKey { return &c.P2P.AllowedPeerKeys }),
 		example: "[EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV]",
-		doc: "Public keys (K1) of network peers: one that does not sign its handshake by one of them is refused, " +
+		doc: "Public keys (K1 or R1) of network peers: one that does not sign its handshake by one of them is refused, " +
 			"whoever dialled. If empty, every peer is welcome.",
 	}, {
 		path: "p2p.keepalive",
@@ -283,8 +283,31 @@ func producerOptions() []option[Producer] {
 	}, {
 		path: "keys",
 		kind: keys(func(p *Producer) *[]p2pwire.PublicKey { return &p.Keys }),
-		doc: "Its block signing keys (K1), old and new ones during a change. Without them signatures are not checked, and a " +
-			"block signed by somebody else with this name is not told from ours.",
+		doc: "Its block signing keys (K1 or R1), each of which suffices alone: old and new ones during a change. Without keys " +
+			"or authority signatures are not checked, and a block signed by somebody else with this name is not told from ours.",
+	}, {
+		path: "authority.threshold",
+		kind: number(func(p *Producer) *uint32 { return &p.Authority.Threshold }, 1, math.MaxInt32),
+		doc: "Only for a producer whose blocks several keys sign together (block_signing_authority_v0): the weight that " +
+			"a block's signatures must reach. Instead of keys.",
+	}, {
+		path: "authority.keys",
+		kind: records(func(p *Producer) *[]p2pwire.KeyWeight { return &p.Authority.Keys }, keyWeightOptions(), ""),
+		doc:  "Its keys with their weights, each as {key: EOS..., weight: 1}.",
+	}}
+}
+
+func keyWeightOptions() []option[p2pwire.KeyWeight] {
+	return []option[p2pwire.KeyWeight]{{
+		path:     "key",
+		kind:     scalar("public key", func(k *p2pwire.KeyWeight) *p2pwire.PublicKey { return &k.Key }, parseKey),
+		required: true,
+		doc:      "Public key (K1 or R1).",
+	}, {
+		path:     "weight",
+		kind:     number(func(k *p2pwire.KeyWeight) *uint16 { return &k.Weight }, 1, math.MaxUint16),
+		required: true,
+		doc:      "What its signature counts.",
 	}}
 }
 

@@ -163,12 +163,12 @@ func parseChainID(text string) (p2pwire.ID, *invalid) {
 }
 
 func parseKey(text string) (p2pwire.PublicKey, *invalid) {
-	const want = "give a public key as PUB_K1_... or EOS..."
+	const want = "give a public key as PUB_K1_..., EOS... or PUB_R1_..."
 	switch {
 	case redact(text) == "(a private key)":
 		return p2pwire.PublicKey{}, bad(want+", and treat the private key as disclosed", "is not a public key")
-	case strings.HasPrefix(text, "PUB_R1_"), strings.HasPrefix(text, "PUB_WA_"):
-		return p2pwire.PublicKey{}, bad(want+", or leave the key out", "is of a type that is not checked here, only K1 is")
+	case strings.HasPrefix(text, "PUB_WA_"):
+		return p2pwire.PublicKey{}, bad(want, "is a WebAuthn key: every nodeos closes a link over a block signed by one")
 	}
 	key, err := p2pwire.ParsePublicKey(text)
 	if err != nil {

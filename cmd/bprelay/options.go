@@ -72,7 +72,7 @@ func coreConfig(cfg *config.Config) core.Config {
 		DedupAge:         cfg.Limits.DedupAge,
 	}
 	for _, p := range cfg.Producers {
-		c.Producers = append(c.Producers, core.Producer{Name: p.Name, Keys: p.Keys})
+		c.Producers = append(c.Producers, core.Producer{Name: p.Name, Keys: p.Keys, Authority: p.Authority})
 	}
 	return c
 }

@@ -18,6 +18,8 @@ agent_name: an-agent
 producers:
   - name: bpalpha
     keys: [EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV]
+  - name: bpgroup
+    authority: {threshold: 2, keys: [{key: EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV, weight: 2}]}
 nodes:
   - {name: node-a, dial: "10.0.0.11:9876", priority: 7}
   - {name: node-b, from: [10.0.0.12]}
@@ -71,7 +73,10 @@ func TestOptionsArrive(t *testing.T) {
 	}
 	want := core.Config{
 		ChainID: cfg.ChainID, P2PAddress: "relay.example:9877", Agent: "an-agent",
-		Producers:       []core.Producer{{Name: cfg.Producers[0].Name, Keys: cfg.Producers[0].Keys}},
+		Producers: []core.Producer{
+			{Name: cfg.Producers[0].Name, Keys: cfg.Producers[0].Keys},
+			{Name: cfg.Producers[1].Name, Authority: cfg.Producers[1].Authority},
+		},
 		AllowedPeerKeys: cfg.P2P.AllowedPeerKeys, Transactions: core.Out,
 		Keepalive: 2 * time.Second, HandshakeTimeout: 16 * time.Second, IdleTimeout: 31 * time.Second,
 		StartFence: 8 * time.Second, MaxFuture: 6 * time.Second, LateGrace: 501 * time.Millisecond,
@@ -84,7 +89,7 @@ func TestOptionsArrive(t *testing.T) {
 	if got := o.Engine.Core; !reflect.DeepEqual(got, want) {
 		t.Errorf("core configuration\n got %+v\nwant %+v", got, want)
 	}
-	if len(want.Producers[0].Keys) != 1 || len(want.AllowedPeerKeys) != 1 {
+	if len(want.Producers[0].Keys) != 1 || len(want.Producers[1].Authority.Keys) != 1 || len(want.AllowedPeerKeys) != 1 {
 		t.Error("a key got lost")
 	}
 	e := o.Engine
