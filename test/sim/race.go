@@ -24,6 +24,8 @@ type Scenario struct {
 	Distance time.Duration
 	Faults   bool // random faults: kills, restarts, resets, pauses, relay restarts
 	Evil     bool // a network peer that sends damaged copies of what it sees, before the good ones
+	Keys     bool // the relay knows our producer's key
+	Rotate   bool // it changes at our second judged round; the relay is not told
 	// Script plays named faults at offsets from the start of our first judged round.
 	Script []Step
 	Log    func(format string, args ...any)
@@ -153,6 +155,9 @@ func Run(sc Scenario) *Outcome {
 	for _, s := range sc.Script {
 		x.w.At(time.Duration(round)+s.After, func() { x.play(s) })
 	}
+	if sc.Rotate {
+		chain.Rotate(ourProducer, chain.NextRound(ourProducer, chain.NextRound(ourProducer, first)+1))
+	}
 	if sc.Faults {
 		x.plan(ours, time.Duration(sc.Rounds)*cycle)
 	}
@@ -193,6 +198,9 @@ func (x *world) addRelay() {
 	cfg := core.Config{
 		ChainID: x.chain.ID(), Producers: []core.Producer{{Name: own}},
 		DedupEntries: 1 << 12, ClaimEntries: 512,
+	}
+	if x.sc.Keys {
+		cfg.Producers[0].Keys = []p2pwire.PublicKey{x.chain.ProducerKey(ourProducer)}
 	}
 	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.sc.Seed), byte(x.sc.Seed>>8), byte(x.starts)
 	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: names("bp%d:1", x.sc.Nodes), Peers: names("net%d:1", 3)})

@@ -77,9 +77,6 @@ var errUnlinkable = errors.New("unlinkable block")
 
 // parse reads and checks what needs no parent.
 func (n *Node) parseBlock(view p2pwire.Block, frame []byte) (*block, *certificate, error) {
-	if view.SignatureType() != 0 {
-		return nil, nil, errors.New("producer signature is not K1")
-	}
 	if view.Savanna != (n.chain.cfg.Mode == Savanna) || view.Savanna != view.HasQC || view.NewProducers {
 		return nil, nil, errors.New("block of another mode")
 	}
@@ -121,7 +118,7 @@ func (n *Node) accept(now Instant, view p2pwire.Block, frame []byte) (b *block, 
 		return nil, false, fmt.Errorf("wrong producer %s for slot %d", b.producer, b.slot)
 	}
 	digest := n.chain.signingDigest(view.Header(), view.ID, view.Previous)
-	if !n.chain.signedBy(b.producer, digest, view.Signature()) {
+	if !n.chain.signedBy(b.producer, b.slot, digest, view.Signature()) {
 		return nil, false, errors.New("block is not signed with expected key")
 	}
 	n.integrateQC(b, qc)

@@ -57,7 +57,7 @@ type Chain struct {
 	id         p2pwire.ID
 	producers  []p2pwire.Name
 	keys       map[p2pwire.Name]*p2pwire.K1Private
-	public     map[p2pwire.Name]p2pwire.PublicKey
+	rotations  map[p2pwire.Name]rotation // guarded by mu
 	finalizers []FinalizerKey
 	weights    []uint64
 	threshold  uint64
@@ -78,18 +78,18 @@ func NewChain(cfg ChainConfig) *Chain {
 		cfg.Genesis = 1697120000
 	}
 	c := &Chain{
-		cfg:      cfg,
-		id:       seedID("chain", cfg.Seed, uint64(cfg.Mode)),
-		keys:     map[p2pwire.Name]*p2pwire.K1Private{},
-		public:   map[p2pwire.Name]p2pwire.PublicKey{},
-		byPub:    map[[p2pwire.FinalizerKeySize]byte]int{},
-		verified: map[[32]byte]bool{},
+		cfg:       cfg,
+		id:        seedID("chain", cfg.Seed, uint64(cfg.Mode)),
+		keys:      map[p2pwire.Name]*p2pwire.K1Private{},
+		rotations: map[p2pwire.Name]rotation{},
+		byPub:     map[[p2pwire.FinalizerKeySize]byte]int{},
+		verified:  map[[32]byte]bool{},
 	}
 	for _, p := range cfg.Producers {
 		name := mustName(p)
 		c.producers = append(c.producers, name)
 		key := p2pwire.K1PrivateFromSeed(fmt.Sprintf("simnet/%d/%s", cfg.Seed, p))
-		c.keys[name], c.public[name] = key, key.Public()
+		c.keys[name] = key
 	}
 	if cfg.Mode == Savanna {
 		c.setPolicy()
@@ -169,8 +169,11 @@ func (c *Chain) NextRound(producer string, after p2pwire.Slot) p2pwire.Slot {
 	return s
 }
 
-// ProducerKey returns the public key producer's blocks are signed with.
-func (c *Chain) ProducerKey(producer string) p2pwire.PublicKey { return c.public[mustName(producer)] }
+// ProducerKey returns the public key producer's blocks are signed with, unless it
+// was changed: see Rotate.
+func (c *Chain) ProducerKey(producer string) p2pwire.PublicKey {
+	return c.keys[mustName(producer)].Public()
+}
 
 // FinalizerKey returns the chain's finalizer key of that name, in the policy or
 // not.
@@ -206,11 +209,12 @@ func (c *Chain) signingDigest(headerBytes []byte, id, previous p2pwire.ID) p2pwi
 
 // signedBy reports whether sig (66 bytes) over digest recovers to producer's
 // key. What the chain's own nodes signed needs no recovery.
-func (c *Chain) signedBy(producer p2pwire.Name, digest p2pwire.ID, sig []byte) bool {
-	key, ok := c.public[producer]
-	if !ok {
+func (c *Chain) signedBy(producer p2pwire.Name, slot p2pwire.Slot, digest p2pwire.ID, sig []byte) bool {
+	by := c.keyAt(producer, slot)
+	if by == nil {
 		return false
 	}
+	key := by.Public()
 	memo := signatureMemo(digest, sig, key)
 	c.mu.Lock()
 	good, known := c.verified[memo]
@@ -228,7 +232,7 @@ func (c *Chain) signedBy(producer p2pwire.Name, digest p2pwire.ID, sig []byte) b
 func (c *Chain) signedHere(body []byte, producer p2pwire.Name) {
 	if b, err := p2pwire.ParseBlock(body); err == nil {
 		digest := c.signingDigest(b.Header(), b.ID, b.Previous)
-		c.remember(signatureMemo(digest, b.Signature(), c.public[producer]), true)
+		c.remember(signatureMemo(digest, b.Signature(), c.keyAt(producer, b.Slot).Public()), true)
 	}
 }
 

@@ -181,7 +181,7 @@ func (n *Node) produceBlock(now Instant) {
 	builder := p2pwire.BlockBuilder{
 		Slot: slot, Producer: producer, Previous: parent.id,
 		ActionMRoot: actionRoot(parent.id, slot),
-		Signer:      n.chain.keys[producer],
+		Signer:      n.chain.keyAt(producer, slot),
 		Digest: func(headerBytes []byte, id p2pwire.ID) p2pwire.ID {
 			return n.chain.signingDigest(headerBytes, id, parent.id)
 		},
