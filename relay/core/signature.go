@@ -193,6 +193,6 @@ func (c *Core) anotherCopy(s *session, e *block, v *p2pwire.Block, f p2pwire.Fra
 }
 
 // signatureBad tells whether a candidate stayed inside for its signature alone.
-func (e *block) signatureBad() bool {
-	return e.why == ReasonBadSignature || e.why == ReasonKeyDisputed
+func (b *block) signatureBad() bool {
+	return b.why == ReasonBadSignature || b.why == ReasonKeyDisputed
 }

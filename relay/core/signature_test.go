@@ -208,6 +208,11 @@ func TestSignatures(t *testing.T) {
 			{node: "a", slot: 36, by: "wrong", on: 0, mark: 1, out: []int{0}},
 			{node: "b", slot: 36, by: "old", on: head, mark: 2, out: []int{0}}, // an older public parent
 		}, end: []int{0, 2}, alarms: 1, withheld: map[core.Reason]uint64{core.ReasonKeyDisputed: 1}},
+		{name: "a copy by a wrong node replaces no good one that waits", keys: "old", script: []shownBlock{
+			{node: "b", slot: 0, by: "old", on: head, out: []int{0}},
+			{node: "b", slot: 36, by: "old", on: head, out: []int{0}}, // an older public parent
+			{node: "a", slot: 36, by: "wrong", on: head, out: []int{0}},
+		}, end: []int{0, 1}, alarms: 1, withheld: map[core.Reason]uint64{core.ReasonSameID: 1}},
 		{name: "the good node is too late", keys: "old", script: []shownBlock{
 			{node: "b", slot: 0, by: "old", on: head, out: []int{0}},
 			{node: "a", slot: 1, by: "wrong", on: 0, mark: 1, out: []int{0}},
