@@ -4,7 +4,7 @@
 //
 //	NODEOS_BIN_DIR=$HOME/spring/build/bin go test -v -timeout 20m ./test/nodeos/
 //
-// Without the variable nothing real runs, and the test says so on stderr. It takes five minutes for
+// Without the variable nothing real runs, and the test says so on stderr. It takes seven minutes for
 // each of the two modes, -run TestRealNodeos/savanna runs one of them. State and logs of a failed run
 // are kept, those of any run with NODEOS_KEEP=1; NODEOS_NET_LOG=debug has nodeos tell more of its
 // sessions.

@@ -31,13 +31,13 @@ func newBlockKey(seed string) (blockKey, error) {
 // provider is the key as nodeos' option signature-provider wants it.
 func (k blockKey) provider() string { return k.public.String() + "=KEY:" + k.private.String() }
 
-// wire is the public key as it is packed: curve 0, 33 bytes.
+// wire is the public key as it is packed.
 func (k blockKey) wire() ([]byte, error) {
 	key, err := p2pwire.ParsePublicKey(k.public.String())
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte{0}, key[:]...), nil
+	return key[:], nil
 }
 
 // voteKey is a finalizer's BLS key.

@@ -159,11 +159,7 @@ func (n *network) start(ctx context.Context) error {
 			return err
 		}
 	}
-	peers := relayPeers{chainID: n.chain.String(), own: n.producers[0], dialled: n.downlinks[nodeA].address}
-	for i, g := range n.uplinks {
-		peers.public = append(peers.public, relayPeer{n.public[i].name, g.address})
-	}
-	if err := n.relay.configure(peers); err != nil {
+	if err := n.relay.configure(n.relayPeers(), ""); err != nil {
 		return err
 	}
 	if err := n.relay.run(ctx); err != nil {
@@ -197,6 +193,15 @@ func (n *network) start(ctx context.Context) error {
 	through.api = n.api.api
 	n.background.Go(func() { n.load.run(background, &through) })
 	return nil
+}
+
+// relayPeers are the relay's, by way of the gates.
+func (n *network) relayPeers() relayPeers {
+	p := relayPeers{chainID: n.chain.String(), own: n.producers[0], dialled: n.downlinks[nodeA].address}
+	for i, g := range n.uplinks {
+		p.public = append(p.public, relayPeer{n.public[i].name, g.address})
+	}
+	return p
 }
 
 func (n *network) tap(ctx context.Context, to *judge, name, address string) {

@@ -14,8 +14,8 @@ import (
 // binDirVariable names the directory of nodeos and spring-util.
 const binDirVariable = "NODEOS_BIN_DIR"
 
-// perMode bounds one mode's run: a dozen cycles of 24 s, the boot and the end.
-const perMode = 7 * time.Minute
+// perMode bounds one mode's run: fifteen cycles of 24 s, the boot and the end.
+const perMode = 9 * time.Minute
 
 // margin is what is left of the test's time when a mode has to be through.
 const margin = 5 * time.Second

@@ -58,8 +58,8 @@ func newRelay(binary, root string, free *ports) (*relayProcess, error) {
 // relayName is what the relay calls itself in handshakes, and therefore in the nodes' logs.
 const relayName = "bprelay"
 
-// configure writes the configuration file.
-func (r *relayProcess) configure(p relayPeers) error {
+// configure writes the configuration file, with a claim journal if stateDir is given.
+func (r *relayProcess) configure(p relayPeers, stateDir string) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("chain_id: %s", p.chainID)
@@ -77,6 +77,10 @@ func (r *relayProcess) configure(p relayPeers) error {
 	line("listen: {internal: %q, network: %q, p2p_server_address: %q}", r.internal, r.network, relayName+":9876")
 	line("admin: {listen: %q}", r.admin)
 	line("log: {level: debug, format: json}")
+	if stateDir != "" {
+		line("state_dir: %q", stateDir)
+		line("journal: strict")
+	}
 	if err := os.WriteFile(r.file, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("configure the relay: %w", err)
 	}

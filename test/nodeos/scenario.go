@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"bprelay/p2pwire"
@@ -57,9 +58,12 @@ func scenarios() []scenario {
 		{"restart it close behind", handedOver, restartNear},
 		{"restart relay outside", oneCycle, restartRelayOutside},
 		{"kill -9 relay in round", oneCycle, killRelayInRound},
-		{"same, down for 1 s", oneCycle, stopRelayInRound},
+		{"relay down for 1 s in round", oneCycle, stopRelayInRound},
 		{"link of the lead down for 1 s", oneCycle, breakLead},
-		{"uplinks down for 1 s", oneCycle + joined + 1 - handedOver, breakUplinks},
+		{"uplinks down for 1 s", oneCycle, breakUplinks},
+		{"restart relay outside, now with a journal", oneCycle, addJournal},
+		{"with a journal: kill -9 relay in round", oneCycle, killJournalInRound},
+		{"with a journal: relay down for 1 s in round", oneCycle + joined + 1 - handedOver, stopJournalInRound},
 	}
 }
 
@@ -204,6 +208,30 @@ func (n *network) restart(ctx context.Context, s *stage, offset int, atLeast uin
 // restartRelayOutside restarts it the orderly way, and sees the next round through.
 func restartRelayOutside(ctx context.Context, n *network, s *stage) error {
 	if err := n.restartRelay(ctx, s, outsideRound-oneCycle, n.relay.stop, 0); err != nil {
+		return err
+	}
+	return n.all(ctx, s, joined)
+}
+
+// addJournal gives the relay a state directory.
+func addJournal(ctx context.Context, n *network, s *stage) error {
+	if err := n.relay.configure(n.relayPeers(), filepath.Join(n.root, "state")); err != nil {
+		return err
+	}
+	return restartRelayOutside(ctx, n, s)
+}
+
+// killJournalInRound: with a journal the relay knows what went out before, so nothing may be lost.
+func killJournalInRound(ctx context.Context, n *network, s *stage) error {
+	if err := n.restartRelay(ctx, s, inRound, n.relay.kill, 0); err != nil {
+		return err
+	}
+	return n.all(ctx, s, joined)
+}
+
+// stopJournalInRound has it miss blocks, which then go out late.
+func stopJournalInRound(ctx context.Context, n *network, s *stage) error {
+	if err := n.restartRelay(ctx, s, inRound, n.relay.kill, time.Second); err != nil {
 		return err
 	}
 	return n.all(ctx, s, joined)
