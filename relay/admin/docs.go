@@ -3,8 +3,6 @@ package admin
 import (
 	"fmt"
 	"strings"
-
-	"bprelay/relay/core"
 )
 
 //go:generate go test -run TestMetricsDoc -update .
@@ -13,7 +11,7 @@ import (
 func metricsDoc() string {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\n")
-	b.WriteString("Generated from `metrics.go` and the core's reasons (`go generate ./relay/admin`); a test fails when it drifts.\n")
+	b.WriteString("Generated from `metrics.go` (`go generate ./relay/admin`); a test fails when it drifts.\n")
 	b.WriteString("Served at `/metrics`, together with the Go runtime's `go_*` and the process's `process_*`.\n\n")
 	b.WriteString("| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n")
 	for _, m := range newFamilies().list() {
@@ -23,11 +21,7 @@ func metricsDoc() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.name, m.kindName(), strings.Join(labels, " "), m.help)
 	}
-	b.WriteString("\n## Reasons\n\nValues of the label `reason`, and of `reason` in logs and `/status`.\n\n")
-	b.WriteString("| reason | meaning |\n| --- | --- |\n")
-	for _, r := range core.Reasons() {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", r, r.Help())
-	}
+	b.WriteString("\nThe label `reason` takes its values from the catalogue of reasons: [REASONS.md](../REASONS.md).\n")
 	return b.String()
 }
 

@@ -64,7 +64,7 @@ func newFamilies() *families {
 			"Blocks of own producers by decision (forwarded, withheld, held) and reason. A held block is decided again later and then counts once more.",
 			"decision", "reason"),
 		conflicts: family(counter, "conflicts_total",
-			"Own blocks withheld because another block already had their slot: double blocks that were prevented."),
+			"Own blocks that stayed inside because another block already had their slot."),
 		missed: family(counter, "own_slots_missed_total",
 			"Slots of own rounds for which nothing went out until the round and late_grace were over. A round of which no node made any block is not noticed."),
 		late: family(counter, "own_blocks_late_total",

@@ -1,10 +1,12 @@
 package core
 
+import "fmt"
+
 // Reason says why something was decided. The catalogue is closed: every withheld candidate, dropped
 // message, ended session and alarm names one.
 type Reason uint8
 
-// The catalogue. Text is what a log shows, Help what an operator reads.
+// The catalogue, group by group: see Group. A new reason goes to the end of its group.
 const (
 	ReasonNone Reason = iota
 
@@ -31,6 +33,15 @@ const (
 	ReasonClaimFailed
 	ReasonPreferredNode
 	ReasonAheadOfTime
+
+	// Lost slots: why nothing of ours went out, or to no avail.
+	ReasonNoNode
+	ReasonNodeSilent
+	ReasonLeadLost
+	ReasonOwnBranch
+	ReasonNoNetwork
+	ReasonOrphaned
+	ReasonPublicElsewhere
 
 	// Messages.
 	ReasonDuplicate
@@ -90,7 +101,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonNone:           {"none", "no reason"},
 	ReasonClaimed:        {"claimed", "the slot was free and the parent right: the block went out"},
 	ReasonSameID:         {"same_id", "another node made the identical block; one copy went out"},
-	ReasonSlotTaken:      {"slot_taken", "another node's block already has this slot; this sibling stays inside (a double block was prevented)"},
+	ReasonSlotTaken:      {"slot_taken", "another node's block already has this slot; this sibling stays inside, as it should"},
 	ReasonBelowFloor:     {"below_floor", "the slot is older than the claim book remembers; it is closed to new blocks"},
 	ReasonTooOld:         {"too_old", "the block came after its round and grace were over"},
 	ReasonTooEarly:       {"too_early", "the block's timestamp is further ahead than nodeos tolerates"},
@@ -111,6 +122,14 @@ var reasonTexts = [numReasons]reasonText{
 
 	ReasonPreferredNode: {"preferred_node", "the block waits, at most prefer_wait, for that of a node of higher priority"},
 	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
+
+	ReasonNoNode:          {"no_node", "no node of ours was connected when the block was due"},
+	ReasonNodeSilent:      {"node_silent", "our nodes were connected, but none sent a block for the slot"},
+	ReasonLeadLost:        {"lead_lost", "the node whose blocks went out was lost within the round, and the others were on branches of their own"},
+	ReasonOwnBranch:       {"own_branch", "every block that came builds on blocks the network never saw"},
+	ReasonNoNetwork:       {"no_network", "the block got its slot, but no network peer was connected to give it to"},
+	ReasonOrphaned:        {"orphaned", "the block went out, but the network went on without it"},
+	ReasonPublicElsewhere: {"public_elsewhere", "the network has a block of ours for the slot that did not leave through this relay since its start"},
 
 	ReasonDuplicate:       {"duplicate", "the same bytes were already seen"},
 	ReasonTwin:            {"twin", "other bytes under the id of a block that already proved good"},
@@ -176,6 +195,33 @@ func (r Reason) Help() string {
 	return ""
 }
 
+// ReasonGroup tells what a reason is given for.
+type ReasonGroup string
+
+// The groups, in the order of the catalogue.
+const (
+	GroupOwn      ReasonGroup = "own blocks"
+	GroupLost     ReasonGroup = "lost slots"
+	GroupMessages ReasonGroup = "messages"
+	GroupSessions ReasonGroup = "sessions"
+	GroupAlarms   ReasonGroup = "alarms"
+)
+
+// Group is the part of the catalogue the reason stands in.
+func (r Reason) Group() ReasonGroup {
+	switch {
+	case r < ReasonNoNode:
+		return GroupOwn
+	case r < ReasonDuplicate:
+		return GroupLost
+	case r < ReasonPeerClosed:
+		return GroupMessages
+	case r < ReasonForeignBlock:
+		return GroupSessions
+	}
+	return GroupAlarms
+}
+
 // Reasons lists the whole catalogue.
 func Reasons() []Reason {
 	out := make([]Reason, 0, numReasons)
@@ -187,3 +233,14 @@ func Reasons() []Reason {
 
 // MarshalText makes reasons readable in JSON.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a reason by its name.
+func (r *Reason) UnmarshalText(text []byte) error {
+	for i := range reasonTexts {
+		if reasonTexts[i].text == string(text) {
+			*r = Reason(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown reason %q", text)
+}

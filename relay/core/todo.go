@@ -1,0 +1,37 @@
+package core
+
+// reasonToDo says what an operator does at three in the morning: for every alarm, and for every reason
+// a slot can be lost for.
+var reasonToDo = [numReasons]string{
+	ReasonBelowFloor:       "Look at the clock of this machine and of the node: the slot is thousands of slots in the past.",
+	ReasonTooOld:           "The node is slow or its clock is behind: look at its load and its NTP, and at the link between it and the relay.",
+	ReasonTooEarly:         "The clock of the node or of this machine is off: check NTP on both.",
+	ReasonUnknownParent:    "The node builds on blocks that neither the relay nor the network has: look at its log for forks, and whether it has another peer besides the relay.",
+	ReasonParentWithheld:   "Nothing at once: the node joins the public chain when its round is over. It costs slots only when the node that led is gone: bring that one back.",
+	ReasonNotLineage:       "Nothing at once: the node joins the public chain when its round is over. It costs slots only when the node that led is gone: bring that one back.",
+	ReasonOlderParent:      "The node lags behind the network: look at its load and its link to the relay.",
+	ReasonBelowLIB:         "The node is stuck on a dead branch: restart it, from a snapshot if it does not come back to the public chain.",
+	ReasonStartFence:       "Nothing: it is over some seconds after the start. Restart the relay outside our round, with network peers that answer.",
+	ReasonStarting:         "Nothing, if it is over after three seconds. Else no network peer answers: look at the network sessions.",
+	ReasonBadSignature:     "The node sends damaged blocks: look at its log and its disk, and take it out until it is clear why.",
+	ReasonClaimFailed:      "Look at the disk and the log of the relay: a slot that cannot be recorded safely is not used.",
+	ReasonNoNode:           "Bring a node back; see its session's reason. All nodes gone at once points to this machine, its network, or an upgrade of all nodes together.",
+	ReasonNodeSilent:       "Look at the nodes' logs: production paused, no producer-name or signature-provider, the head behind the network, or no votes (Savanna stops a producer without them).",
+	ReasonLeadLost:         "Bring the lost node back. The next round is safe: the other nodes are on the public chain again by then.",
+	ReasonOwnBranch:        "Nothing, if it ended with the round. Else a node does not come back to the public chain: restart it.",
+	ReasonNoNetwork:        "Look at the uplink and at network.peers; more peers, in other places, make this unlikely.",
+	ReasonOrphaned:         "Compare when it left with when it was due: late blocks lose. Look at the latency to the network peers and at the clock.",
+	ReasonPublicElsewhere:  "Nothing right after a restart of the relay. At any other time see foreign_block: someone else has our key, or a node has another way out.",
+	ReasonForeignBlock:     "Find the other instance that has the key, or the node with a peer besides the relay, and stop it. If there is none, the key is stolen: rotate it.",
+	ReasonUnknownKey:       "After a rotation add the new key to producers[].keys. Without one, look which node signs, and with what.",
+	ReasonLineageDead:      "Look whether our blocks left in time (`bprelay explain --last`), and at the latency to the network peers. The relay follows the network by itself.",
+	ReasonWithheldInPublic: "Find the node's other way out: no p2p-peer-address besides the relay, no open p2p port.",
+}
+
+// ToDo says what an operator does about it, empty where there is nothing to do.
+func (r Reason) ToDo() string {
+	if r < numReasons {
+		return reasonToDo[r]
+	}
+	return ""
+}
