@@ -35,3 +35,9 @@ func ParseName(s string) (Name, error) {
 
 // MarshalText implements encoding.TextMarshaler, for JSON and logs.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads a name as ParseName does.
+func (n *Name) UnmarshalText(text []byte) (err error) {
+	*n, err = ParseName(string(text))
+	return err
+}

@@ -285,10 +285,17 @@ func (c *Core) setVerified(b *block) {
 	}
 	for x := b; x != nil && x.public && !x.verified; x = c.blocks.get(x.prev) {
 		x.verified = true
+		if c.own[x.producer] != nil {
+			c.slotPublic(x)
+		}
+		if p := c.blocks.get(x.prev); p != nil && p.claimed && !x.claimed {
+			c.slotEcho(p, EchoBuiltOn, x.arrived)
+		}
 	}
 	if better(b, c.head) {
 		c.head = b
 		c.lineage.recheck = true
+		c.roundPublic(b)
 		c.noteBlock(EventPublic, ReasonNone, nil, b)
 	}
 	c.checkLineage(b)

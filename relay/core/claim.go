@@ -94,6 +94,7 @@ func (c *Core) forward(e *block, s *session) {
 	c.lineage.tip, c.lineage.dead = e, false
 	c.stats.OwnForwarded++
 	c.leaves(e)
+	c.slotDecided(e, DecisionOut, ReasonClaimed)
 	for i := 0; i < len(c.network); i++ {
 		c.deliverOwn(c.network[i], e)
 	}
@@ -124,5 +125,6 @@ func (c *Core) deliverOwn(s *session, b *block) {
 			return
 		}
 		path[i].has.set(s.lane)
+		c.slotQueued(path[i])
 	}
 }

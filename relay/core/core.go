@@ -135,6 +135,7 @@ type Core struct {
 	votes   voteBook
 	clock   clock
 	timing  timing
+	slots   slotBook
 	timers  timerHeap
 	scratch p2pwire.Scratch
 	jobs    []*Job
@@ -183,6 +184,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 	c.votes.init()
 	c.clock.init(now)
 	c.timing.nodes = make(map[string]*pace)
+	c.slots.init()
 	c.boot.init(c)
 	return c, nil
 }

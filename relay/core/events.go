@@ -24,13 +24,15 @@ const (
 	EventAlarm
 	// EventLead: the node whose blocks go out changed.
 	EventLead
+	// EventRound: a round of ours is over and judged; Round has its slots. It comes once a round.
+	EventRound
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	EventSessionUp: "session_up", EventSessionDown: "session_down", EventClaimed: "claimed",
 	EventWithheld: "withheld", EventHeld: "held", EventPublic: "public_head",
-	EventBlamed: "blamed", EventAlarm: "alarm", EventLead: "lead",
+	EventBlamed: "blamed", EventAlarm: "alarm", EventLead: "lead", EventRound: "round",
 }
 
 // String is the kind as it stands in logs.
@@ -54,6 +56,7 @@ type Event struct {
 	Num      uint32
 	ID       p2pwire.ID
 	Detail   string
+	Round    []SlotRecord // of a round; the observer may keep it
 }
 
 // Observer is told of decisions on the loop: it must not block, nor keep e.

@@ -139,6 +139,9 @@ func (c *Core) networkHandshake(s *session) {
 	if head == nil {
 		return
 	}
+	if head.claimed {
+		c.slotEcho(head, EchoHead, c.now.Mono)
+	}
 	head.has.set(s.lane)
 	if !first && c.since(s.lastPush) < pushGap {
 		return

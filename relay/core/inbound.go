@@ -66,6 +66,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		switch {
 		case e.claimed:
 			e.has.set(s.lane)
+			c.slotEcho(e, EchoBlock, c.now.Mono)
 		case e.held && !signed && (e.frame == nil || !bytes.Equal(e.frame.b, f)):
 			c.drop(s, ReasonTwin) // anyone can name the id of a block that is empty
 		case e.withheld || e.held:

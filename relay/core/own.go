@@ -37,6 +37,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.setFrame(e, nil)
 	}
 	if e != nil && !e.stub() {
+		if ours {
+			c.slotCandidate(s, e)
+		}
 		if e.own && !e.sent.has(s.lane) {
 			c.timed(s, e)
 			c.stats.OwnWithheld[ReasonSameID]++
@@ -86,6 +89,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if p := c.blocks.get(e.prev); p != nil {
 		c.vouch(p, &e.sent)
 	}
+	c.slotCandidate(s, e)
 	c.decide(e, s)
 	c.timed(s, e) // behind the decision, which rests on what was usual before
 	if e.held && e.why == ReasonUnknownParent {
@@ -153,6 +157,7 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 	if e.why != why {
 		e.why = why
 		c.stats.OwnHeld[why]++
+		c.slotDecided(e, DecisionWaits, why)
 		c.noteBlock(EventHeld, why, s, e)
 	}
 	now, next := c.earliest(), c.lateLimit(e.slot)
@@ -187,6 +192,7 @@ func (c *Core) withhold(e *block, s *session, why Reason) {
 	if why == ReasonSlotTaken {
 		c.stats.Conflicts++
 	}
+	c.slotDecided(e, DecisionInside, why)
 	c.votes.withheld(c, e)
 	c.noteBlock(EventWithheld, why, s, e)
 	c.lineage.recheck = c.lineage.recheck || len(c.held) > 0

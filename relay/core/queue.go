@@ -160,6 +160,7 @@ func (c *Core) Take(now Instant, id SessionID, max int, iov [][]byte) [][]byte {
 			c.stats.countOut(s.info.Side, b.b)
 			if b.own && s.info.Side == Network {
 				c.stats.AddedLatency.observe(int64(now.Mono) - b.at)
+				c.slotLeft(now, b.b, int64(now.Mono)-b.at)
 				b.own = false
 			}
 		}

@@ -156,6 +156,7 @@ func (c *Core) admit(s *session) bool {
 	c.young--
 	if s.info.Side == Internal {
 		c.internal = append(c.internal, s)
+		c.linkNoted(s.Name(), true, ReasonNone)
 	} else {
 		c.network = append(c.network, s)
 		s.pairs = make(map[uint64]int)
@@ -221,6 +222,7 @@ func (c *Core) forget(s *session, why Reason) {
 		c.note(Event{Kind: EventSessionDown, Session: s.id, Side: s.info.Side, Node: s.Name(), Remote: s.info.Remote, Reason: why})
 		if s.info.Side == Internal {
 			c.lineage.recheck = true // a candidate may have waited for it
+			c.linkNoted(s.Name(), false, why)
 			c.nodeGone(s, why)
 			c.votes.emitterGone(s.id)
 			c.lineage.recheck = c.lineage.recheck || len(c.held) > 0 // nobody waits for it any more
@@ -251,6 +253,7 @@ func (c *Core) DialFailed(now Instant, side Side, name string, _ error) {
 	c.enter(now)
 	c.stats.DialsFailed[side]++
 	if side == Internal {
+		c.linkNoted(name, false, ReasonNone)
 		c.nodeUnreachable(name)
 		c.settle()
 	}

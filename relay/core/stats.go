@@ -83,6 +83,18 @@ func (b ByReason) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m)
 }
 
+// ByOutcome counts judged slots by Outcome.
+type ByOutcome [numOutcomes]uint64
+
+// MarshalJSON writes the counts by outcome name.
+func (b ByOutcome) MarshalJSON() ([]byte, error) {
+	m := map[string]uint64{}
+	for _, o := range Outcomes() {
+		m[o.String()] = b[o]
+	}
+	return json.Marshal(m)
+}
+
 // BySide holds one value per Side, which is its index.
 type BySide[T any] [Network + 1]T
 
@@ -105,6 +117,7 @@ type Stats struct {
 	// Lead is by how much the block that got its slot came before the next node's for it.
 	Lead         Histogram      `json:"lead"`
 	OwnHeld      ByReason       `json:"own_held"`
+	OwnSlots     ByOutcome      `json:"own_slots"`
 	Conflicts    uint64         `json:"conflicts"`
 	Dropped      ByReason       `json:"dropped"`
 	Closed       ByReason       `json:"closed"`
@@ -230,6 +243,7 @@ func (c *Core) Snapshot(now Instant) Status {
 // alarm counts and tells something a human should look at.
 func (c *Core) alarm(why Reason, s *session, b *block) {
 	c.stats.Alarms[why]++
+	c.slotAlarm(why, b)
 	c.noteBlock(EventAlarm, why, s, b)
 }
 

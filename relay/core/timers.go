@@ -18,6 +18,7 @@ const (
 	timerRetry   // messages that could not be tried are tried again
 	timerRound   // a round of ours is over
 	timerSuspend // a node closed its link: is it back?
+	timerRounds  // a round of ours is over
 )
 
 type timer struct {
@@ -91,6 +92,8 @@ func (c *Core) Tick(now Instant) {
 			c.roundDue()
 		case timerSuspend:
 			c.suspendDue()
+		case timerRounds:
+			c.roundsDue()
 		}
 	}
 	c.settle()

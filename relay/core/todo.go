@@ -25,6 +25,8 @@ var reasonToDo = [numReasons]string{
 	ReasonForeignBlock:     "Find the other instance that has the key, or the node with a peer besides the relay, and stop it. If there is none, the key is stolen: rotate it.",
 	ReasonUnknownKey:       "After a rotation add the new key to producers[].keys. Without one, look which node signs, and with what.",
 	ReasonLineageDead:      "Look whether our blocks left in time (`bprelay explain --last`), and at the latency to the network peers. The relay follows the network by itself.",
+	ReasonClockOffset:      "Look at NTP on this machine and on the nodes: `chronyc tracking`.",
+	ReasonClockJump:        "Look why the clock was stepped or the machine stopped: let NTP slew it, and do not suspend or migrate it.",
 	ReasonWithheldInPublic: "Find the node's other way out: no p2p-peer-address besides the relay, no open p2p port.",
 }
 

@@ -227,6 +227,9 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonStale)
 		return
 	}
+	if e != nil && e.claimed {
+		c.slotEcho(e, EchoVote, c.now.Mono)
+	}
 	if len(c.internal) == 0 {
 		return
 	}

@@ -1,0 +1,197 @@
+package core
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+const (
+	// roundsKept is how far the view of the schedule reaches back and ahead, together.
+	roundsKept = 512
+	// maxPeriod is the longest schedule, EOSIO allows 125 producers.
+	maxPeriod = 128
+	// roundsAhead bounds how far ahead a candidate may open a round.
+	roundsAhead = 100
+	// echoWait is how long after the last moment of a round the network may take to show what it
+	// made of it; then the round is judged.
+	echoWait = 500 * time.Millisecond
+)
+
+// roundBook is what is known of the producer schedule: who had which round, and every how many
+// rounds the same producer comes again.
+type roundBook struct {
+	rounds [roundsKept]round
+	period uint32 // 0: not known
+	gap    uint32 // the last distance seen
+	timer  bool
+	armed  time.Duration
+}
+
+// round is one round of 12 slots.
+type round struct {
+	number   uint32
+	producer p2pwire.Name
+	public   bool // the network showed blocks of it
+	own      bool // there was something of ours in it
+	expected bool // it is ours by the schedule
+	closed   bool // judged
+	lo, hi   int  // own: first and last index of what came
+}
+
+// at is the entry of a round; nil if a later one has its place.
+func (b *roundBook) at(number uint32) *round {
+	r := &b.rounds[number%roundsKept]
+	if r.number > number {
+		return nil
+	}
+	if r.number < number {
+		*r = round{number: number}
+	}
+	return r
+}
+
+// known is the entry of a round, nil if there is none.
+func (b *roundBook) known(number uint32) *round {
+	if r := &b.rounds[number%roundsKept]; r.number == number {
+		return r
+	}
+	return nil
+}
+
+// roundEnd is the Wall at which a round is judged.
+func (c *Core) roundEnd(number uint32) int64 {
+	return c.lateLimit(p2pwire.Slot(number)*p2pwire.RoundSlots) + int64(echoWait)
+}
+
+// ownRound notes that there is something of ours in a round, and tells whether its slots may still
+// get records.
+func (c *Core) ownRound(producer p2pwire.Name, slot p2pwire.Slot) bool {
+	number := slot.Round()
+	if number > p2pwire.SlotAt(c.wall()).Round()+roundsAhead || c.wall() >= c.roundEnd(number) {
+		return false
+	}
+	r := c.slots.rounds.at(number)
+	if r == nil || r.closed {
+		return false
+	}
+	i := slot.Index()
+	if !r.own {
+		r.own, r.producer, r.lo, r.hi = true, producer, i, i
+		c.armRounds(number)
+	}
+	r.lo, r.hi = min(r.lo, i), max(r.hi, i)
+	return true
+}
+
+// roundPublic learns the schedule from a block that became the public head.
+func (c *Core) roundPublic(e *block) {
+	b := &c.slots.rounds
+	number := e.slot.Round()
+	r := b.at(number)
+	if r == nil || r.public {
+		return
+	}
+	r.public = true
+	if !r.own {
+		if r.producer != e.producer {
+			r.expected = false // it is not ours after all
+		}
+		r.producer = e.producer
+	}
+	for d := uint32(1); d <= maxPeriod && d <= number; d++ {
+		p := b.known(number - d)
+		if p == nil || !p.public || p.producer != r.producer {
+			continue
+		}
+		if d == b.gap {
+			b.period = d
+		}
+		b.gap = d
+		break
+	}
+	for d := uint32(0); d < b.period && d <= number; d++ {
+		if p := b.known(number - d); p != nil && p.public && c.own[p.producer] != nil {
+			c.expectRound(p.number+b.period, p.producer)
+		}
+	}
+}
+
+// expectRound notes that a round to come is ours by the schedule.
+func (c *Core) expectRound(number uint32, producer p2pwire.Name) {
+	if c.wall() >= c.roundEnd(number) {
+		return
+	}
+	r := c.slots.rounds.at(number)
+	if r == nil || r.closed || r.expected || r.public && r.producer != producer {
+		return
+	}
+	r.expected, r.producer = true, producer
+	c.armRounds(number)
+}
+
+// armRounds sets a timer for a round's judgement.
+func (c *Core) armRounds(number uint32) {
+	b := &c.slots.rounds
+	at := c.now.Mono + time.Duration(max(c.roundEnd(number)-c.wall(), int64(time.Millisecond)))
+	if !b.timer || at < b.armed {
+		b.timer, b.armed = true, at
+		c.timers.add(at, timer{kind: timerRounds})
+	}
+}
+
+// roundsDue judges the rounds that are over.
+func (c *Core) roundsDue() {
+	b := &c.slots.rounds
+	if c.now.Mono < b.armed {
+		return // an earlier one was set after it
+	}
+	b.timer = false
+	for i := range b.rounds {
+		if r := &b.rounds[i]; (r.own || r.expected) && !r.closed && c.wall() >= c.roundEnd(r.number) {
+			c.closeRound(r)
+		}
+	}
+	for i := range b.rounds {
+		if r := &b.rounds[i]; (r.own || r.expected) && !r.closed {
+			c.armRounds(r.number)
+		}
+	}
+}
+
+// closeRound judges the slots of a round of ours and tells of it, once.
+func (c *Core) closeRound(r *round) {
+	r.closed = true
+	lo, hi := r.lo, r.hi
+	if r.expected {
+		lo, hi = 0, p2pwire.RoundSlots-1
+	}
+	first := p2pwire.Slot(r.number) * p2pwire.RoundSlots
+	records, nodes := make([]SlotRecord, 0, hi-lo+1), make([]NodeRecord, 0, (hi-lo+1)*max(1, len(c.slots.links.nodes)))
+	lead := ""
+	for slot := first + p2pwire.Slot(lo); slot <= first+p2pwire.Slot(hi); slot++ {
+		x := c.slots.find(slot)
+		if x == nil {
+			if slot.Time() < c.started.Wall {
+				continue
+			}
+			x = c.slots.open(r.producer, slot, c.slotDue(slot))
+			x.expected = true
+		}
+		x.lead = lead
+		c.addLinks(x)
+		x.outcome, x.why = c.outcome(x, true)
+		x.closed = true
+		c.stats.OwnSlots[x.outcome]++
+		if w := x.winner(); w != nil {
+			lead = w.name
+		}
+		records = append(records, x.view(&nodes))
+	}
+	if p := c.slots.rounds.period; p > 0 && c.own[r.producer] != nil {
+		c.expectRound(r.number+p, r.producer)
+	}
+	if len(records) > 0 {
+		c.note(Event{Kind: EventRound, Producer: r.producer, Slot: records[0].Slot, Round: records})
+	}
+}
