@@ -106,6 +106,11 @@ func (r *Relay) AdminAddr() net.Addr {
 // Status is a copy of the relay's state, made on its loop.
 func (r *Relay) Status(ctx context.Context) (core.Status, error) { return r.engine.Status(ctx) }
 
+// Slots answers a query for slot records, on the relay's loop.
+func (r *Relay) Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, error) {
+	return r.engine.Slots(ctx, q)
+}
+
 // Close ends the admin server, then the engine, which flushes what is queued, then the log. ctx
 // bounds the waiting, not the end: afterwards nothing is left running.
 func (r *Relay) Close(ctx context.Context) error {

@@ -150,6 +150,9 @@ func (s samples) counts(st *core.Stats) {
 	s.byReason(s.own, &st.OwnHeld, "held")
 	s.add(s.missed, float64(st.OwnMissed))
 	s.add(s.late, float64(st.OwnLate))
+	for _, o := range core.Outcomes() {
+		s.add(s.ownSlots, float64(st.OwnSlots[o]), o.String())
+	}
 	s.add(s.conflicts, float64(st.Conflicts))
 	s.byReason(s.dropped, &st.Dropped)
 	s.byReason(s.closed, &st.Closed)

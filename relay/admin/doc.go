@@ -8,6 +8,9 @@
 //	/livez    200 if the event loop answers
 //	/readyz   200 if the relay can do its job now; the JSON body says what is missing
 //	/status   core.Status as JSON
+//	/slots    core.SlotReport as JSON: what happened with our slots. ?slot=N one of them, ?block=NUM
+//	          those with a block of that number, ?last=N the last N (12 if nothing is asked, at most
+//	          240). 400 if the question is wrong, 404 if there is no record; "error" and "key" say why
 //	/metrics  Prometheus text, see METRICS.md
 //
 // There is no authentication: listen on loopback or behind something that has it. Everything is read

@@ -14,6 +14,15 @@ type fakeSource struct {
 	err    error
 	asked  atomic.Int64
 	block  bool // never answer
+
+	query core.SlotQuery // the last one
+	slots core.SlotReport
+}
+
+func (f *fakeSource) Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, error) {
+	f.query = q
+	_, err := f.Status(ctx)
+	return f.slots, err
 }
 
 func (f *fakeSource) Status(ctx context.Context) (core.Status, error) {
@@ -46,6 +55,7 @@ func readyStatus() core.Status {
 	st.Stats.OwnForwarded = 12
 	st.Stats.OwnWithheld[core.ReasonSlotTaken] = 11
 	st.Stats.OwnHeld[core.ReasonOlderParent] = 3
+	st.Stats.OwnSlots[core.OutcomeLost] = 37
 	st.Stats.Conflicts = 11
 	st.Stats.Dropped[core.ReasonDuplicate] = 31
 	st.Stats.Closed[core.ReasonIdle] = 32

@@ -57,6 +57,7 @@ func Handler(cfg Config) (http.Handler, error) {
 		}
 		answer(w, http.StatusOK, status{Version: cfg.Version, Missing: Missing(&st), Status: st})
 	})
+	mux.HandleFunc("GET /slots", func(w http.ResponseWriter, r *http.Request) { slots(w, r, source) })
 	return mux, nil
 }
 

@@ -33,7 +33,7 @@ type families struct {
 	headNumber, headTime, claimedNumber, claimedTime, lead   *metric
 	queueBytes, partialBytes, bufferedBytes                  *metric
 	blocks, blockBytes, heldBlocks, heldVotes, logDrops, rtt *metric
-	missed, late, ahead, arrival, due                        *metric
+	ownSlots, missed, late, ahead, arrival, due              *metric
 	clockOffset, clockSources, clockTrusted                  *metric
 }
 
@@ -63,6 +63,9 @@ func newFamilies() *families {
 		own: family(counter, "own_blocks_total",
 			"Blocks of own producers by decision (forwarded, withheld, held) and reason. A held block is decided again later and then counts once more.",
 			"decision", "reason"),
+		ownSlots: family(counter, "own_slots_total",
+			"Our slots by outcome, counted when their round is over: public, late (left after its timestamp), orphaned (the network went on without it), elsewhere (the network has a block of ours that did not leave here), lost.",
+			"outcome"),
 		conflicts: family(counter, "conflicts_total",
 			"Own blocks that stayed inside because another block already had their slot."),
 		missed: family(counter, "own_slots_missed_total",
@@ -113,7 +116,7 @@ func (f *families) list() []*metric {
 	return []*metric{
 		f.build, f.up, f.uptime, f.starting, f.fenced,
 		f.sessions, f.frames, f.bytes, f.refused, f.closed, f.dialsFailed,
-		f.own, f.missed, f.late, f.conflicts, f.ahead, f.arrival, f.due, f.latency, f.alarms, f.blamed, f.dropped,
+		f.own, f.ownSlots, f.missed, f.late, f.conflicts, f.ahead, f.arrival, f.due, f.latency, f.alarms, f.blamed, f.dropped,
 		f.headNumber, f.headTime, f.claimedNumber, f.claimedTime, f.lead,
 		f.clockOffset, f.clockSources, f.clockTrusted,
 		f.queueBytes, f.partialBytes, f.bufferedBytes,

@@ -28,6 +28,8 @@ func TestMetrics(t *testing.T) {
 		`bprelay_own_blocks_total{decision="forwarded",reason="claimed"} 12`,
 		`bprelay_own_blocks_total{decision="withheld",reason="slot_taken"} 11`,
 		`bprelay_own_blocks_total{decision="held",reason="older_parent"} 3`,
+		`bprelay_own_slots_total{outcome="lost"} 37`,
+		`bprelay_own_slots_total{outcome="public"} 0`,
 		`bprelay_conflicts_total 11`,
 		`bprelay_dropped_total{reason="duplicate"} 31`,
 		`bprelay_sessions_closed_total{reason="idle"} 32`,

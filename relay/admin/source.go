@@ -12,6 +12,8 @@ type Source interface {
 	// Status is a copy of the relay's state, made on its event loop. The error tells that the loop
 	// did not answer before ctx was done, or is closed.
 	Status(ctx context.Context) (core.Status, error)
+	// Slots answers a query for slot records in the same way.
+	Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, error)
 }
 
 const (
@@ -38,14 +40,11 @@ func newShared(s Source) *shared {
 }
 
 func (s *shared) Status(ctx context.Context) (core.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, loopTimeout)
-	defer cancel()
-	select {
-	case <-s.turn:
-	case <-ctx.Done():
-		return core.Status{}, ctx.Err()
+	ctx, done, err := s.wait(ctx)
+	if err != nil {
+		return core.Status{}, err
 	}
-	defer func() { s.turn <- struct{}{} }()
+	defer done()
 	if !s.at.IsZero() && time.Since(s.at) < statusFor {
 		return s.last, nil
 	}
@@ -55,4 +54,26 @@ func (s *shared) Status(ctx context.Context) (core.Status, error) {
 	}
 	s.last, s.at = st, time.Now()
 	return st, nil
+}
+
+// Slots asks the loop each time, one caller after the other.
+func (s *shared) Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, error) {
+	ctx, done, err := s.wait(ctx)
+	if err != nil {
+		return core.SlotReport{}, err
+	}
+	defer done()
+	return s.source.Slots(ctx, q)
+}
+
+// wait takes the turn, and bounds the time for it and what follows; done gives the turn back.
+func (s *shared) wait(ctx context.Context) (bounded context.Context, done func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, loopTimeout)
+	select {
+	case <-s.turn:
+		return ctx, func() { s.turn <- struct{}{}; cancel() }, nil
+	case <-ctx.Done():
+		cancel()
+		return nil, nil, ctx.Err()
+	}
 }

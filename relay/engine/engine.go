@@ -173,17 +173,28 @@ func (e *Engine) Addr(side core.Side) net.Addr {
 
 // Status is a copy of the core's state, taken on the loop between two events.
 func (e *Engine) Status(ctx context.Context) (core.Status, error) {
-	got := make(chan core.Status, 1)
-	if !e.post(func() { got <- e.loop.m.Snapshot(e.clock.Now()) }) {
-		return core.Status{}, ErrClosed
+	return onLoop(ctx, e, func() core.Status { return e.loop.m.Snapshot(e.clock.Now()) })
+}
+
+// Slots answers a query for slot records, on the loop between two events.
+func (e *Engine) Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, error) {
+	return onLoop(ctx, e, func() core.SlotReport { return e.loop.m.Slots(e.clock.Now(), q) })
+}
+
+// onLoop lets the loop work something out.
+func onLoop[T any](ctx context.Context, e *Engine, work func() T) (T, error) {
+	got := make(chan T, 1)
+	var none T
+	if !e.post(func() { got <- work() }) {
+		return none, ErrClosed
 	}
 	select {
-	case st := <-got:
-		return st, nil
+	case v := <-got:
+		return v, nil
 	case <-ctx.Done():
-		return core.Status{}, ctx.Err()
+		return none, ctx.Err()
 	case <-e.closed:
-		return core.Status{}, ErrClosed
+		return none, ErrClosed
 	}
 }
 

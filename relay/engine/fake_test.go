@@ -225,6 +225,8 @@ func (h *hub) CloseRequests(dst []core.CloseRequest) []core.CloseRequest {
 	return dst
 }
 
+func (h *hub) Slots(core.Instant, core.SlotQuery) core.SlotReport { return core.SlotReport{} }
+
 func (h *hub) Snapshot(now core.Instant) core.Status {
 	h.seen()
 	st := core.Status{UptimeNs: int64(now.Mono)}

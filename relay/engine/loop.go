@@ -29,6 +29,7 @@ type machine interface {
 	Jobs(dst []*core.Job) []*core.Job
 	JobDone(now core.Instant, j *core.Job)
 	Snapshot(now core.Instant) core.Status
+	Slots(now core.Instant, q core.SlotQuery) core.SlotReport
 }
 
 var _ machine = (*core.Core)(nil)
