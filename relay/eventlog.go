@@ -74,7 +74,6 @@ func (l *eventLog) write() {
 				case e := <-l.queue:
 					w.event(&e)
 				default:
-					w.endRound()
 					if n := l.drops(); n > 0 {
 						l.log.Warn("events were not logged: the log could not keep up", "events", n)
 					}

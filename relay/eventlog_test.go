@@ -61,7 +61,6 @@ func lines(t *testing.T, level slog.Level, events ...core.Event) (out []map[stri
 	for i := range events {
 		w.event(&events[i])
 	}
-	w.endRound()
 	for line := range strings.Lines(b.String()) {
 		var m map[string]any
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
@@ -106,36 +105,44 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestRoundSummary: at level info a round with a slow second node leaves one line.
-func TestRoundSummary(t *testing.T) {
+// TestRoundLine: a round leaves one line, which says what was lost and why.
+func TestRoundLine(t *testing.T) {
 	bpa, err := p2pwire.ParseName("bpalpha")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var events []core.Event
 	const first = p2pwire.Slot(1200)
+	known := func(ns int64) core.Offset { return core.Offset{Ns: ns, Known: true} }
+	var good []core.SlotRecord
 	for i := range p2pwire.Slot(p2pwire.RoundSlots) {
-		e := core.Event{Kind: core.EventClaimed, Reason: core.ReasonClaimed, Node: "node-a", Producer: bpa, Slot: first + i, Num: 300 + uint32(i)}
-		events = append(events, e)
-		e.Kind, e.Reason, e.Node = core.EventWithheld, core.ReasonSlotTaken, "node-b"
-		if i > 0 {
-			events = append(events, e)
+		due := -int64(i+1) * 37_500_000
+		good = append(good, core.SlotRecord{
+			Producer: bpa, Slot: first + i, DueNs: due, Outcome: core.OutcomePublic, Reason: core.ReasonClaimed, Node: "node-a", Num: 300 + uint32(i),
+			LeftNs: known(due + int64(i)*1e6), AddedNs: known(int64(100+i) * 1000), Echo: core.EchoVote, EchoNs: known(due + 9e6 + int64(i)*1e6), KeptInside: int(i % 2),
+			Nodes: []core.NodeRecord{{Node: "node-a", Decision: core.DecisionOut}, {Node: "node-b", Decision: core.DecisionInside, Reason: core.ReasonSlotTaken}},
+		})
+	}
+	bad := append([]core.SlotRecord(nil), good...)
+	for _, i := range []int{4, 5, 6, 9} {
+		bad[i].Outcome, bad[i].Reason, bad[i].Node, bad[i].Lead = core.OutcomeLost, core.ReasonLeadLost, "", "node-a"
+		bad[i].Nodes = []core.NodeRecord{
+			{Node: "node-b", Decision: core.DecisionInside, Reason: core.ReasonParentWithheld, BranchSince: first + 1},
+			{Node: "node-a", DownNs: known(bad[i].DueNs - 12e8), DownReason: core.ReasonPeerClosed},
 		}
 	}
-	events = append(events,
-		core.Event{Kind: core.EventPublic, Slot: first + 5},                  // late echo: not the end
-		core.Event{Kind: core.EventPublic, Slot: first + p2pwire.RoundSlots}, // the next producer
-		// The last slot of the first round comes in once more, then the next round of ours.
-		core.Event{Kind: core.EventClaimed, Producer: bpa, Slot: first + 48, Num: 348, Node: "node-b"},
-		core.Event{Kind: core.EventWithheld, Reason: core.ReasonSlotTaken, Producer: bpa, Slot: first + 11},
+	got := lines(t, slog.LevelInfo,
+		core.Event{Kind: core.EventRound, Producer: bpa, Slot: first, Round: good},
+		core.Event{Kind: core.EventRound, Producer: bpa, Slot: first, Round: bad},
 	)
-	got := lines(t, slog.LevelInfo, events...)
 	if len(got) != 2 {
 		t.Fatalf("lines %v", got)
 	}
 	for i, want := range []map[string]any{
-		{"msg": "own round", "producer": "bpalpha", "round": 100.0, "blocks_out": 12.0, "kept_inside": 11.0, "last_node": "node-a", "last_num": 311.0},
-		{"msg": "own round", "producer": "bpalpha", "round": 104.0, "blocks_out": 1.0, "kept_inside": 0.0, "last_node": "node-b", "last_num": 348.0},
+		{"level": "INFO", "msg": "own round", "producer": "bpalpha", "round": 100.0, "first_slot": 1200.0, "due": 12.0, "public": 12.0,
+			"lost": 0.0, "kept_inside": 6.0, "identical": 0.0, "nodes": "node-a:12", "after_due_p50": 5e6, "after_due_max": 11e6,
+			"added_p50": 110e3, "added_max": 110e3, "echo_p50": 9e6, "lost_slots": nil, "explanation": nil},
+		{"level": "WARN", "msg": "own round", "public": 8.0, "lost": 4.0, "lost_slots": "1204-1206,1209", "nodes": "node-a:8",
+			"explanation": "slot 1204: lost: node-a's session closed 1.2 s before it was due; node-b was on its own branch since slot 1201 (takeover: race)"},
 	} {
 		for k, v := range want {
 			if got[i][k] != v {

@@ -4,30 +4,20 @@ import (
 	"context"
 	"log/slog"
 
-	"bprelay/p2pwire"
 	"bprelay/relay/core"
 )
 
-// eventWriter turns events into log lines, and sums up each of our rounds in one.
+// eventWriter turns events into log lines.
 type eventWriter struct {
 	log   *slog.Logger
 	debug bool
-	round roundSummary
-}
-
-// roundSummary counts what became of our blocks in one round.
-type roundSummary struct {
-	producer  p2pwire.Name
-	number    uint32 // p2pwire.Slot.Round, valid if open
-	open      bool
-	forwarded int
-	withheld  int
-	lead      string // node of the last block that went out
-	last      uint32 // its number
 }
 
 func (w *eventWriter) event(e *core.Event) {
-	w.count(e)
+	if e.Kind == core.EventRound {
+		w.round(e)
+		return
+	}
 	level := levelOf(e)
 	if level < slog.LevelInfo && !w.debug {
 		return
@@ -109,43 +99,4 @@ func messageOf(e *core.Event) string {
 		return "node whose blocks go out changed"
 	}
 	return e.Kind.String()
-}
-
-// count keeps the summary of the round that is running. It ends with the first own block of another
-// round, or when the chain has moved past it.
-func (w *eventWriter) count(e *core.Event) {
-	r := &w.round
-	switch e.Kind {
-	case core.EventClaimed, core.EventWithheld:
-		if r.open && (e.Producer != r.producer || e.Slot.Round() > r.number) {
-			w.endRound()
-		}
-		if !r.open {
-			*r = roundSummary{producer: e.Producer, number: e.Slot.Round(), open: true}
-		}
-		if e.Slot.Round() < r.number {
-			return
-		}
-		if e.Kind == core.EventWithheld {
-			r.withheld++
-			return
-		}
-		r.forwarded++
-		r.lead, r.last = e.Node, e.Num
-	case core.EventPublic:
-		if r.open && e.Slot.Round() > r.number {
-			w.endRound()
-		}
-	}
-}
-
-// endRound writes the line of the round that was running, if any.
-func (w *eventWriter) endRound() {
-	r := &w.round
-	if !r.open {
-		return
-	}
-	w.log.Info("own round", "producer", r.producer.String(), "round", r.number, "blocks_out", r.forwarded,
-		"kept_inside", r.withheld, "last_node", r.lead, "last_num", r.last)
-	r.open = false
 }
