@@ -137,7 +137,10 @@ type Limits struct {
 	DedupAge        time.Duration
 }
 
-// Admin is the HTTP side: metrics, health, status.
+// DefaultAdmin is the address of the admin server where nothing else is configured.
+const DefaultAdmin = "127.0.0.1:8765"
+
+// Admin is the HTTP side: metrics, health, status, slots.
 type Admin struct {
 	// Listen is a host:port, empty if switched off.
 	Listen string

@@ -257,8 +257,8 @@ func options() []option[Config] {
 	}, {
 		path: "admin.listen",
 		kind: listenOrOff(func(c *Config) *string { return &c.Admin.Listen }),
-		def:  "127.0.0.1:8765",
-		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status. It asks for no password: keep it on loopback " +
+		def:  DefaultAdmin,
+		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status, /slots. It asks for no password: keep it on loopback " +
 			"or a private network. off switches it off.",
 	}, {
 		path: "log.level",
