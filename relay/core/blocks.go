@@ -285,9 +285,7 @@ func (c *Core) setVerified(b *block) {
 	}
 	for x := b; x != nil && x.public && !x.verified; x = c.blocks.get(x.prev) {
 		x.verified = true
-		if c.own[x.producer] != nil {
-			c.slotPublic(x)
-		}
+		c.slotPublic(x)
 		if p := c.blocks.get(x.prev); p != nil && p.claimed && !x.claimed {
 			c.slotEcho(p, EchoBuiltOn, x.arrived)
 		}

@@ -116,6 +116,9 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if op := c.own[v.Producer]; op != nil && signed {
 		c.foreignOwn(s, e)
 	}
+	if e.verified {
+		c.slotPublic(e) // a node had named it before its bytes came
+	}
 	c.boot.saw(c, e)
 	c.link(e, c.linkedBlock)
 	if !e.linked {

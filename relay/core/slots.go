@@ -248,7 +248,7 @@ func (c *Core) slotLeft(now Instant, frame []byte, added int64) {
 
 // slotPublic notes a verified block of ours that did not leave through this relay.
 func (c *Core) slotPublic(e *block) {
-	if e.claimed {
+	if c.own[e.producer] == nil || e.claimed {
 		return
 	}
 	if r := c.slotRecord(e.producer, e.slot); r != nil && !r.outside {

@@ -210,6 +210,8 @@ func (c *Core) look(r *slotRecord, nodes *[]NodeRecord) SlotRecord {
 		x.outcome, x.why = c.outcome(&x, false)
 	case x.why == ReasonNoNetwork && (x.gone || x.echo != EchoNone):
 		x.outcome, x.why = OutcomeLate, ReasonClaimed // a peer came back and got it after all
+	case x.outcome == OutcomeLost && x.id.IsZero() && x.outside:
+		x.outcome, x.why = c.outcome(&x, true) // proven only now: in legacy mode a node must take it first
 	}
 	return x.view(nodes)
 }

@@ -215,8 +215,7 @@ func (x *world) transactions(at []string) {
 		n++
 		addr := at[x.rng.IntN(len(at))]
 		if x.down[addr] == nil {
-			body := p2pwire.AppendTransaction(nil, uint32(x.w.Now().Wall/1e9)+30, 1, uint32(n), fmt.Appendf(nil, "trx %d", n))
-			frame := p2pwire.AppendRawFrame(nil, p2pwire.TypePackedTransaction, body)
+			frame, _ := x.chain.Transaction(uint64(n), uint32(x.w.Now().Wall/1e9)+30)
 			x.w.Call(addr, func(now simnet.Instant) { x.nodes[addr].PushTransaction(now, frame) })
 		}
 		x.w.At(x.w.Now().Mono+x.sc.Trx, push)
