@@ -111,6 +111,11 @@ func TestRelay(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &st); err != nil || st.Version != "test" || st.Claimed == nil || st.Claimed.Producer != "bpown" {
 		t.Errorf("%v in status %s", err, body)
 	}
+	_, body = fetch(t, admin+"/slots")
+	var slots core.SlotReport
+	if err := json.Unmarshal([]byte(body), &slots); err != nil || len(slots.Slots) < 3 || slots.Slots[0].Outcome != core.OutcomePublic {
+		t.Errorf("%v in slots %s", err, body)
+	}
 	_, body = fetch(t, admin+"/metrics")
 	for _, want := range []string{
 		`bprelay_sessions{side="internal",state="ready"} 2`,

@@ -41,6 +41,7 @@ func newDemoCommand() *cobra.Command {
 	c.Flags().StringVar((*string)(&o.Kill), "kill", string(demo.KillLeader), "which of our nodes is killed now and then: none, leader, random")
 	c.Flags().StringVar(&o.Chain, "chain", "savanna", "consensus of the chain: savanna, legacy")
 	c.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of keys, kills and transactions; 0: draw one, and show it")
+	c.Flags().StringVar(&o.Admin, "admin", "", "HOST:PORT for the relay's admin server, so that explain and curl can ask it; none if empty")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the summary as one JSON object, and the view to stderr")
 	return c
 }

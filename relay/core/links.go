@@ -30,13 +30,12 @@ type linkFact struct {
 
 // linkState is a node's link around the moment a block was due. Offsets are from the slot's timestamp.
 type linkState struct {
-	known bool
-	up    bool // there was a session when the block was due
-	went  bool // it went down at downAt: before the block was due if not up, else after
-	down  int64
-	why   Reason
-	came  bool // it was back at upAt, later than that
-	upAt  int64
+	up   bool // there was a session when the block was due
+	went bool // it went down at downAt: before the block was due if not up, else after
+	down int64
+	why  Reason
+	came bool // it was back at upAt, later than that
+	upAt int64
 }
 
 // linkNoted notes that a node's session began or ended, or that it could not be dialled. A node that
@@ -84,7 +83,7 @@ func (b *linkBook) forgetNode() bool {
 // at is the state of a node's link when a slot's block was due.
 func (b *linkBook) at(n *linkNode, slot p2pwire.Slot, due int64) linkState {
 	due += slot.Time()
-	l := linkState{known: true, up: n.up}
+	l := linkState{up: n.up}
 	after := false
 	for i := range linkFacts {
 		f := &b.facts[(b.next+i)%linkFacts]
@@ -94,9 +93,9 @@ func (b *linkBook) at(n *linkNode, slot p2pwire.Slot, due int64) linkState {
 		at := f.at - slot.Time()
 		switch {
 		case f.at <= due && f.up:
-			l.up, l.went = true, false
+			l = linkState{up: true}
 		case f.at <= due:
-			l.up, l.went, l.down, l.why = false, true, at, f.why
+			l = linkState{went: true, down: at, why: f.why}
 		case !after && f.up:
 			// Back again, or here for the first time.
 			after = true

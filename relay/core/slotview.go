@@ -15,6 +15,9 @@ type Offset struct {
 	Known bool
 }
 
+// IsZero tells that there is none.
+func (o Offset) IsZero() bool { return !o.Known }
+
 // MarshalJSON writes the number, or null.
 func (o Offset) MarshalJSON() ([]byte, error) {
 	if !o.Known {

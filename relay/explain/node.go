@@ -11,7 +11,7 @@ func Node(r *core.SlotRecord, n *core.NodeRecord) string {
 	switch n.Decision {
 	case core.DecisionOut:
 		went := "went out"
-		if !r.LeftNs.Known && r.EchoNs == (core.Offset{}) {
+		if !r.LeftNs.Known && !r.EchoNs.Known {
 			went = "was the one to go out"
 		}
 		return fmt.Sprintf("%s: its block came %s and %s%s", n.Node, afterDue(r, n), went, second(n))

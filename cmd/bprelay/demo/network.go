@@ -51,7 +51,7 @@ func (n *network) start(ctx context.Context, o Options, p plan, d *desk) error {
 	if err := n.startNodes(o, d); err != nil {
 		return err
 	}
-	if err := n.startRelay(ctx, d); err != nil {
+	if err := n.startRelay(ctx, o, d); err != nil {
 		return err
 	}
 	n.connectObserver()
@@ -93,7 +93,7 @@ func (n *network) startNodes(o Options, d *desk) error {
 	return nil
 }
 
-func (n *network) startRelay(ctx context.Context, d *desk) error {
+func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
 	cfg := engine.Config{
 		Core: core.Config{
 			ChainID:   n.chain.ID(),
@@ -107,7 +107,7 @@ func (n *network) startRelay(ctx context.Context, d *desk) error {
 	for _, x := range n.outside {
 		cfg.Peers = append(cfg.Peers, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address})
 	}
-	r, err := relay.New(relay.Options{Engine: cfg, Version: "demo", Logger: slog.New(slog.DiscardHandler), Observer: d})
+	r, err := relay.New(relay.Options{Engine: cfg, AdminListen: o.Admin, Version: "demo", Logger: slog.New(slog.DiscardHandler), Observer: d})
 	if err != nil {
 		return fmt.Errorf("configure relay: %w", err)
 	}

@@ -35,6 +35,8 @@ type Options struct {
 	// Seed decides the keys, the order of events that is up to us, and when who is killed; sockets and
 	// the scheduler do the rest, so that two runs are alike but not equal. Zero draws one.
 	Seed uint64
+	// Admin is the host:port of the relay's admin server; empty: none.
+	Admin string
 	// View is where the live view is written; nil shows nothing.
 	View io.Writer
 	// Terminal makes the view use a terminal's control sequences.
