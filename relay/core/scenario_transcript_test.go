@@ -63,6 +63,8 @@ func (w *world) sayEvent(e *core.Event) {
 		w.say("%s is blamed for a %s", e.Node, e.Detail)
 	case core.EventLead:
 		w.say("%s leads", e.Node)
+	case core.EventRound:
+		w.say("round over: %s", judged(e.Round))
 	case core.EventAlarm:
 		text := fmt.Sprintf("ALARM %v:", e.Reason)
 		if !e.ID.IsZero() {
@@ -77,6 +79,28 @@ func (w *world) sayEvent(e *core.Event) {
 	default:
 		w.say("%v %v %s %s", e.Kind, e.Reason, e.Node, e.Detail)
 	}
+}
+
+// judged says what became of a round's slots, those that went the same way together.
+func judged(round []core.SlotRecord) string {
+	var parts []string
+	for i := 0; i < len(round); {
+		j, r := i, &round[i]
+		for j+1 < len(round) && round[j+1].Outcome == r.Outcome && round[j+1].Reason == r.Reason {
+			j++
+		}
+		text := fmt.Sprintf("%d", int64(r.Slot)-int64(base))
+		if j > i {
+			text += fmt.Sprintf("-%d", int64(round[j].Slot)-int64(base))
+		}
+		text += " " + r.Outcome.String()
+		if r.Reason != core.ReasonClaimed {
+			text += " (" + r.Reason.String() + ")"
+		}
+		parts = append(parts, text)
+		i = j + 1
+	}
+	return strings.Join(parts, ", ")
 }
 
 // sayReceived says what a peer got: blocks, votes and transactions in a line, questions and handshakes

@@ -11,6 +11,7 @@ var reasonToDo = [numReasons]string{
 	ReasonNotLineage:       "Nothing at once: the node joins the public chain when its round is over. It costs slots only when the node that led is gone: bring that one back.",
 	ReasonOlderParent:      "The node lags behind the network: look at its load and its link to the relay.",
 	ReasonBelowLIB:         "The node is stuck on a dead branch: restart it, from a snapshot if it does not come back to the public chain.",
+	ReasonSuperseded:       "The node or its link was slow: look when its block came (`bprelay explain`), at its load and its clock.",
 	ReasonStartFence:       "Nothing: it is over some seconds after the start. Restart the relay outside our round, with network peers that answer.",
 	ReasonStarting:         "Nothing, if it is over after three seconds. Else no network peer answers: look at the network sessions.",
 	ReasonBadSignature:     "The node sends damaged blocks: look at its log and its disk, and take it out until it is clear why.",
