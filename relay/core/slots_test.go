@@ -200,7 +200,7 @@ func TestExpectedRound(t *testing.T) {
 	p := makeBlock(genesis(500), ours+48, otherName)
 	n2 := r.network("net2", p)
 	n2.send(p.frame)
-	a = r.node("a", p)
+	r.node("a", p)
 	r.run(time.Second)
 	r.until(ours+48+11, -roundEnd)
 	if got = r.rounds(); len(got) != 4 {
