@@ -22,14 +22,15 @@ type trial struct {
 	name     string
 	nodeID   p2pwire.ID // the process that took it
 	at       time.Duration
-	kills    int    // nodes whose link it may have cost
-	killer   string // the last of them
-	refused  int    // times a node said that it could not use it
-	absent   int    // nodes that left and did not come back in time
-	unlinked bool   // the node said that it could not use the block
-	lacking  bool   // the node said that it lacks the block's parent
-	waited   bool   // for a node that was slow to read
-	mixed    bool   // the node got another payload of the block too: which one it took is not known
+	since    time.Duration // when the node was given it
+	kills    int           // nodes whose link it may have cost
+	killer   string        // the last of them
+	refused  int           // times a node said that it could not use it
+	absent   int           // nodes that left and did not come back in time
+	unlinked bool          // the node said that it could not use the block
+	lacking  bool          // the node said that it lacks the block's parent
+	waited   bool          // for a node that was slow to read
+	mixed    bool          // the node got another payload of the block too: which one it took is not known
 	solo     bool
 }
 
@@ -80,8 +81,10 @@ func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 		if s.closing || s.sync != nil {
 			continue
 		}
-		if avoid != "" && s.Name() == avoid {
-			last = s
+		if avoid != "" && s.Name() == avoid || c.silent(s) {
+			if last == nil || c.silent(last) {
+				last = s
+			}
 			continue
 		}
 		has := parent == nil || s.has(parent)
@@ -152,11 +155,34 @@ func (c *Core) begin(t trial, s *session) {
 		return
 	}
 	t.node, t.name, t.nodeID = s.id, s.Name(), s.peerID
-	t.at = c.now.Mono + c.cfg.SurviveAfter
+	t.at, t.since = c.now.Mono+c.cfg.SurviveAfter, c.now.Mono
 	if len(c.canary.running) == 0 {
 		c.timers.add(t.at, timer{kind: timerCanary})
 	}
 	c.canary.running = append(c.canary.running, t)
+	if s.pingXmt == 0 {
+		c.ping(s)
+	}
+}
+
+// unheard tells whether a node has not even read what it was given: one that is suspended keeps its
+// link over anything. It answers time messages in the order it reads.
+func (t *trial) unheard(s *session) bool { return s.answers && s.heard < t.since }
+
+// triesUnheard tells whether a node has something on trial that came behind the time message it
+// answered last.
+func (c *Core) triesUnheard(s *session) bool {
+	for i := range c.canary.running {
+		if t := &c.canary.running[i]; t.node == s.id && t.unheard(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// silent tells whether a node has owed an answer for so long that it may be suspended.
+func (c *Core) silent(s *session) bool {
+	return s.answers && s.pingXmt != 0 && c.since(s.pingAt) >= c.cfg.SurviveAfter
 }
 
 // voteTrials counts a source's votes on trial.
@@ -185,8 +211,12 @@ func (c *Core) canaryDue() {
 		if c.void(t) {
 			continue
 		}
-		if s := c.sessions[t.node]; s != nil && s.out[queueGeneral].bytes > 0 && !t.waited {
-			// It has not even read so far: no verdict yet.
+		if s := c.sessions[t.node]; s != nil && (t.unheard(s) || s.out[queueGeneral].bytes > 0 && !t.waited) {
+			if t.waited && c.elsewhere(&t, s) {
+				t.waited = false
+				c.again(t)
+				continue
+			}
 			t.waited, t.at = true, c.now.Mono+c.cfg.SurviveAfter
 			k.running = append(k.running, t)
 			continue

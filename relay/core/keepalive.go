@@ -33,7 +33,11 @@ func (c *Core) timeMessage(s *session, m p2pwire.Time) {
 		c.sendTime(s, p2pwire.Time{Org: m.Xmt, Rec: c.now.Wall, Xmt: c.now.Wall})
 	case m.Org == s.pingXmt:
 		s.pingXmt = 0
+		s.heard, s.answers = s.pingAt, true
 		c.readClock(s, m)
+		if c.triesUnheard(s) {
+			c.ping(s)
+		}
 	}
 }
 

@@ -102,6 +102,7 @@ func cmdStart(w *world, a *args) {
 	for _, name := range peers {
 		w.live(name).send(head.frame)
 	}
+	w.collect() // and what is asked is answered
 	w.until(base-1, -50*time.Millisecond)
 	w.collect()
 	for _, name := range nodes {

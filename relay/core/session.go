@@ -49,6 +49,8 @@ type session struct {
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
 	pingAt   time.Duration // when it was made
+	heard    time.Duration // when the last one that was answered was made
+	answers  bool          // it answers time messages, as every nodeos does
 	rtt      time.Duration
 	offset   time.Duration // peer's clock minus ours
 	clock    clockSample

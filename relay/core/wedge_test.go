@@ -247,3 +247,42 @@ func TestNamedHeadProvesNoBytes(t *testing.T) {
 		t.Error("the node never got the good copy")
 	}
 }
+
+// answer has a peer answer the time messages it received, and forget all it received so far.
+func (p *peer) answer() {
+	asked := p.frames(p2pwire.TypeTime)
+	p.clear()
+	for _, f := range asked {
+		if m, err := p2pwire.DecodeTime(f.Body()); err == nil && m.Org == 0 {
+			p.send(p2pwire.AppendFrame(nil, p2pwire.Time{Org: m.Xmt, Rec: p.r.now.Wall, Xmt: p.r.now.Wall}))
+		}
+	}
+}
+
+// A node that is suspended keeps its link over anything, since it reads nothing: that proves no bytes.
+func TestSuspendedNodeProvesNothing(t *testing.T) {
+	r, evil, a, b, head := warm(t)
+	r.run(4 * time.Second) // time messages were sent
+	for _, p := range []*peer{a, b} {
+		p.handshake(head, head)
+		p.answer()
+	}
+	x := makeBlock(head, base+8, otherName)
+	bad := mutilate(t, x, 1)
+	evil.send(bad.frame)
+	first, second := a, b
+	if b.has(bad.frame) {
+		first, second = b, a
+	}
+	r.run(3 * survive) // the first one does not answer
+	if !first.has(bad.frame) || !second.has(bad.frame) {
+		t.Fatal("the other node is not asked")
+	}
+	_, lost := r.closeOver([]*peer{second}, bad.frame, head)
+	if st := r.c.Snapshot(r.now); st.PublicHead.ID == x.id.String() {
+		t.Error("bytes that nobody read are proven")
+	}
+	if lost > 2 || evil.closed != core.ReasonBlamed {
+		t.Errorf("%d links lost; the source: %v", lost, evil.closed)
+	}
+}

@@ -15,6 +15,9 @@ var (
 	seed  = flag.Uint64("seed", 0, "run this one seed with faults")
 )
 
+// maxLinksLost is far above what any of these worlds costs: beyond it a node runs in a circle.
+const maxLinksLost = 100
+
 // check fails on any breach of I1, I4, order or framing, and on a node that is not on the public
 // chain at the end.
 func check(t *testing.T, sc Scenario, o *Outcome) {
@@ -34,6 +37,9 @@ func check(t *testing.T, sc Scenario, o *Outcome) {
 				t.Errorf("seed %d: slot %d (index %d) lost", sc.Seed, s.Slot, s.Slot.Index())
 			}
 		}
+	}
+	if o.LinksLost > maxLinksLost {
+		t.Errorf("seed %d: our nodes closed their links %d times", sc.Seed, o.LinksLost)
 	}
 	if t.Failed() {
 		for _, f := range o.Faults {
