@@ -8,14 +8,12 @@ import (
 func (c *Core) nodeHandshake(s *session) {
 	first := s.headSeen == 0
 	s.headSeen++
-	if first {
-		c.nodeBack(s)
-	}
 	c.nameRoot(s)
 	head := c.blocks.get(s.headID)
 	if head == nil {
 		head = c.stub(s.headID)
 	}
+	c.markChain(s, head) // first of all: nothing that it has is to be tried on it
 	if head != nil {
 		head.taken = true
 		c.relink(head)
@@ -28,7 +26,6 @@ func (c *Core) nodeHandshake(s *session) {
 	behind := c.head != nil && !s.reaches(c, head)
 	switch {
 	case !behind:
-		c.markChain(s, head)
 		if first {
 			c.mirror(s)
 		}
@@ -44,18 +41,18 @@ func (c *Core) nodeHandshake(s *session) {
 		c.stopSync(s)
 		c.deliver(s, c.head, false)
 	default:
-		c.markChain(s, head)
 		if first {
 			// The first answer must come at once and with generation 1.
 			c.claimHead(s)
 		}
 		c.startSync(s)
 	}
-	if first {
-		c.retry()
-	}
 	if head != nil && head.stub() {
 		c.lineage.recheck = true
+	}
+	if first {
+		c.nodeBack(s)
+		c.retry()
 	}
 }
 
