@@ -16,6 +16,7 @@ func (d *decoder) check(c *Config) {
 	d.checkLinks(c)
 	d.checkListeners(c)
 	d.checkTimes(c)
+	d.checkJournal(c)
 	d.checkLimits(&c.Limits)
 }
 
@@ -266,6 +267,19 @@ func (d *decoder) checkTimes(c *Config) {
 		if d.good(r.path) && r.Min > r.Max {
 			d.fail(r.path+".min", formatDuration(r.Min), bad("give at most that, or raise max", "is longer than max (%s)", formatDuration(r.Max)))
 		}
+	}
+}
+
+// checkJournal wants a chain for the journal to belong to: it must not be taken for another one's.
+func (d *decoder) checkJournal(c *Config) {
+	if !d.good("state_dir", "chain_id", "journal") {
+		return
+	}
+	switch {
+	case c.StateDir == "" && c.Journal == JournalStrict:
+		d.warn("journal", "strict has no effect without state_dir")
+	case c.StateDir != "" && c.ChainID.IsZero():
+		d.fail("state_dir", c.StateDir, bad("give chain_id too, or remove it", "is for a journal, which belongs to one chain: chain_id is missing"))
 	}
 }
 

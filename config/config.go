@@ -27,6 +27,10 @@ type Config struct {
 	FinalizerNode string
 
 	ClockLimit time.Duration
+	// StateDir is the directory of the claim journal; empty: none. [Load] makes it absolute.
+	StateDir string
+	Journal  JournalMode
+
 	StartFence time.Duration
 	MaxFuture  time.Duration
 	LateGrace  time.Duration
@@ -136,6 +140,15 @@ type Limits struct {
 	DedupEntries    int
 	DedupAge        time.Duration
 }
+
+// JournalMode says what happens while the disk does not take the journal.
+type JournalMode string
+
+// The modes.
+const (
+	JournalRelaxed JournalMode = "relaxed" // go on in memory
+	JournalStrict  JournalMode = "strict"  // let nothing of ours out
+)
 
 // DefaultAdmin is the address of the admin server where nothing else is configured.
 const DefaultAdmin = "127.0.0.1:8765"

@@ -90,6 +90,7 @@ func leastConfig(t *testing.T) *Config {
 			DedupAge:        2 * time.Minute,
 		},
 		ClockLimit: 100 * time.Millisecond,
+		Journal:    JournalRelaxed,
 		StartFence: 7 * time.Second,
 		MaxFuture:  7 * time.Second,
 		LateGrace:  500 * time.Millisecond,
@@ -159,6 +160,8 @@ limits:
 prefer_wait: 25ms
 finalizer_node: b
 clock_limit: 50ms
+state_dir: /var/lib/relay
+journal: strict
 start_fence: 8s
 max_future: 6500ms
 late_grace: 0s
@@ -199,6 +202,7 @@ log: {level: debug, format: json}
 		FinalizerNode: "b",
 
 		ClockLimit: 50 * time.Millisecond,
+		StateDir:   "/var/lib/relay", Journal: JournalStrict,
 		StartFence: 8 * time.Second,
 		MaxFuture:  6500 * time.Millisecond,
 		Log:        Log{Level: slog.LevelDebug, Format: LogJSON},

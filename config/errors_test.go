@@ -57,7 +57,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 
 		// Keys.
 		{"unknown section", with("metrics: {}"),
-			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, late_grace, admin, log`},
+			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, state_dir, journal, late_grace, admin, log`},
 		{"unknown key", with("p2p:", "  compression: on"),
 			`relay.yaml:8: p2p.compression: unknown key; possible here: peer_private_key_file, allowed_peer_keys, keepalive, handshake_timeout, idle_timeout, dial_timeout, redial_node, redial_network, transactions, max_clients, max_unhandshaked`},
 		{"misspelt", with("p2p: {keepalife: 3s}"), `relay.yaml:7: p2p.keepalife: unknown key; did you mean p2p.keepalive?`},
@@ -245,6 +245,10 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		// Combinations.
 		{"fence below future", with("start_fence: 5s"),
 			`relay.yaml:7: start_fence: "5s" is shorter than max_future: a block let out early before a restart could get a second one for its slot; give at least max_future (7s)`},
+		{"journal without a chain", with("state_dir: /var/lib/relay"),
+			`relay.yaml:7: state_dir: "/var/lib/relay" is for a journal, which belongs to one chain: chain_id is missing; give chain_id too, or remove it`},
+		{"no directory", with("state_dir: ''"), `relay.yaml:7: state_dir: is not a path; give the path of a directory, or remove the key`},
+		{"journal mode", with("journal: lenient"), `relay.yaml:7: journal: "lenient" is none of the choices; choose relaxed or strict`},
 		{"idle before keepalive", with("p2p: {keepalive: 4s, idle_timeout: 4s}"),
 			`relay.yaml:7: p2p.idle_timeout: "4s" ends a session before the other side was asked anything; give more than p2p.keepalive (4s)`},
 		{"redial backwards", with("p2p: {redial_node: {min: 5s}}"), `relay.yaml:7: p2p.redial_node.min: "5s" is longer than max (1s); give at most that, or raise max`},
@@ -331,6 +335,8 @@ func TestWarnings(t *testing.T) {
 			`relay.yaml:7: prefer_wait: all nodes have the same priority: nobody is waited for`},
 		{"short handshake timeout", with("p2p: {handshake_timeout: 5s}"), "",
 			`relay.yaml:7: p2p.handshake_timeout: without chain_id a dialled node may need 10s for its first message: set chain_id, or at least 11s`},
+		{"strict without a journal", with("journal: strict"), "",
+			`relay.yaml:7: journal: strict has no effect without state_dir`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, warnings, err := Parse("relay.yaml", []byte(c.text), []string{c.env})

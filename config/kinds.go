@@ -162,6 +162,10 @@ func keys[T any](at func(*T) *[]p2pwire.PublicKey) kind[T] { return list("public
 
 func file(at func(*Config) *string) kind[Config] { return scalar("path", at, parseFile) }
 
+func directory(at func(*Config) *string) kind[Config] {
+	return scalar("path of a directory", at, parseDirectory)
+}
+
 func dial[T any](at func(*T) *string) kind[T] { return scalar("host:port", at, parseDial) }
 
 func listen(at func(*Config) *string) kind[Config] { return scalar("host:port", at, parseListen) }

@@ -31,6 +31,11 @@ func Load(path string, env []string) (*Config, []Warning, error) {
 		return nil, nil, &Error{Source: path, Problem: "the file is larger than 1 MiB", Want: "give a configuration file"}
 	}
 	d, c := parse(path, data, env)
+	if c.StateDir != "" && !filepath.IsAbs(c.StateDir) {
+		if c.StateDir, err = filepath.Abs(filepath.Join(filepath.Dir(path), c.StateDir)); err != nil {
+			return nil, nil, fmt.Errorf("locate state_dir: %w", err)
+		}
+	}
 	if name := c.P2P.PeerPrivateKeyFile; name != "" {
 		if !filepath.IsAbs(name) {
 			if name, err = filepath.Abs(filepath.Join(filepath.Dir(path), name)); err != nil {

@@ -35,6 +35,17 @@ func TestLoadReadsTheKeyBesideTheFile(t *testing.T) {
 	}
 }
 
+func TestLoadPlacesStateDirBesideTheFile(t *testing.T) {
+	path := writeFiles(t, least+"chain_id: "+strings.Repeat("ab", 32)+"\nstate_dir: state\n", "", 0o600)
+	c, _, err := Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(filepath.Dir(path), "state"); c.StateDir != want {
+		t.Errorf("state_dir %s, want %s", c.StateDir, want)
+	}
+}
+
 func TestLoadWithoutKey(t *testing.T) {
 	c, _, err := Load(writeFiles(t, least, "", 0o600), nil)
 	if err != nil {

@@ -250,6 +250,20 @@ func options() []option[Config] {
 		doc: "After a start, slots up to this far ahead are closed to our blocks, unless the block extends what the " +
 			"network is known to have: before the restart another block may have been let out for them. Not below max_future.",
 	}, {
+		path:    "state_dir",
+		kind:    directory(func(c *Config) *string { return &c.StateDir }),
+		example: "/var/lib/bprelay",
+		doc: "Directory for the claim journal, made if it is missing: what goes out is recorded there first, so that a " +
+			"restart within our round loses nothing. One relay has it at a time. Put it on a local disk (an fsync per " +
+			"block). A relative path counts from this file's directory. If left out, nothing is kept, and start_fence " +
+			"holds after every start. Needs chain_id.",
+	}, {
+		path: "journal",
+		kind: choice(func(c *Config) *JournalMode { return &c.Journal }, string(JournalRelaxed), string(JournalStrict)),
+		def:  string(JournalRelaxed),
+		doc: "What happens while the disk does not take the journal. relaxed: blocks go on going out, with an alarm, and the " +
+			"next start has the start fence. strict: no block of ours goes out until the disk works again.",
+	}, {
 		path: "late_grace",
 		kind: duration(func(c *Config) *time.Duration { return &c.LateGrace }, 0, 6*time.Second),
 		def:  "500ms",

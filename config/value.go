@@ -187,6 +187,13 @@ func parseFile(text string) (string, *invalid) {
 	return text, nil
 }
 
+func parseDirectory(text string) (string, *invalid) {
+	if text == "" || strings.ContainsRune(text, 0) {
+		return "", bad("give the path of a directory, or remove the key", "is not a path")
+	}
+	return text, nil
+}
+
 // parseDial reads an address to connect to.
 func parseDial(text string) (string, *invalid) {
 	const want = "give host:port, such as 10.0.0.11:9876, node-a:9876 or [fd00::1]:9876"

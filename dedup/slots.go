@@ -158,3 +158,10 @@ func (s *Slots) insert(at int, c claim) {
 	}
 	s.claims = slices.Insert(s.claims, at, c)
 }
+
+// Each calls f for every remembered claim, in rising order of slot.
+func (s *Slots) Each(f func(producer uint64, slot uint32, id [32]byte)) {
+	for i := range s.claims {
+		f(s.claims[i].producer, s.claims[i].slot, s.claims[i].id)
+	}
+}

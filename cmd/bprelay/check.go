@@ -32,7 +32,7 @@ func newCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%s is valid\n", path)
+			fmt.Fprintf(c.ErrOrStderr(), "%s is valid\n%s\n", path, journalText(cfg))
 			_, err = fmt.Fprint(c.OutOrStdout(), nodeosText(cfg))
 			return failed(err)
 		},
@@ -40,6 +40,14 @@ func newCheckCommand() *cobra.Command {
 	configFlag(c, &path)
 	c.Flags().BoolVar(&example, "example", false, "print a commented example file instead")
 	return c
+}
+
+// journalText says what a restart will cost.
+func journalText(cfg *config.Config) string {
+	if cfg.StateDir == "" {
+		return fmt.Sprintf("no state_dir: after every start, slots up to %s ahead are closed unless a block extends the network's head", cfg.StartFence)
+	}
+	return fmt.Sprintf("claim journal: %s (%s)", cfg.StateDir, cfg.Journal)
 }
 
 // nodeosText shows the nodes' settings, one section for each.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bprelay/config"
+	"bprelay/ha/journal"
 	"bprelay/relay"
 )
 
@@ -47,6 +48,13 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	options.Logger = log
 	log.Info("bprelay", "version", version(), "producers", len(cfg.Producers), "nodes", len(cfg.Nodes),
 		"peers", len(cfg.Network.Peers), "takeover", string(cfg.Takeover))
+	j, err := openJournal(cfg, &options, log)
+	if err != nil {
+		return failed(err)
+	}
+	if j != nil {
+		defer closeJournal(ctx, j, log)
+	}
 	r, err := relay.New(options)
 	if err != nil {
 		return misused(err)
@@ -62,4 +70,13 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 		log.Warn("not everything ended cleanly", "error", err)
 	}
 	return nil
+}
+
+// closeJournal writes the journal's last state, when nothing asks it any more.
+func closeJournal(ctx context.Context, j *journal.Journal, log *slog.Logger) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := j.Close(bounded); err != nil {
+		log.Error("journal did not end cleanly", "error", err)
+	}
 }

@@ -44,6 +44,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	out.state(&st)
 	out.bySide(st.Sessions)
 	out.counts(&st.Stats)
+	if st.Journal != nil {
+		out.journal(st.Journal)
+	}
 }
 
 // samples sends samples to a scrape.
@@ -190,4 +193,21 @@ func (s samples) histogram(m *metric, h *core.Histogram) {
 		buckets[time.Duration(bound).Seconds()] = sum
 	}
 	s.ch <- prometheus.MustNewConstHistogram(m.desc, h.Count, time.Duration(h.SumNs).Seconds(), buckets)
+}
+
+func (s samples) journal(j *core.JournalStatus) {
+	s.flag(s.journalComplete, j.Complete)
+	s.flag(s.journalAtStart, j.CompleteAtStart)
+	s.add(s.journalBytes, float64(j.Bytes))
+	s.add(s.journalErrors, float64(j.Errors))
+	s.add(s.journalUnrecorded, float64(j.Unrecorded))
+	buckets := make(map[float64]uint64, len(j.Writes.UpTo))
+	var sum uint64
+	for i, n := range j.Writes.Counts {
+		sum += n
+		if i < len(j.Writes.UpTo) {
+			buckets[j.Writes.UpTo[i]] = sum
+		}
+	}
+	s.ch <- prometheus.MustNewConstHistogram(s.journalWrite.desc, sum, j.Writes.Sum, buckets)
 }

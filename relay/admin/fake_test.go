@@ -47,6 +47,10 @@ func readyStatus() core.Status {
 			{ID: 3, Side: "network", Name: "peer-x", Remote: "192.0.2.1:9876", Ready: true, QueuedBytes: 7},
 			{ID: 4, Side: "network", Name: "192.0.2.2:1", Remote: "192.0.2.2:1"},
 		},
+		Journal: &core.JournalStatus{
+			Complete: true, Bytes: 51, Errors: 52, Unrecorded: 53,
+			Writes: core.JournalWrites{UpTo: []float64{0.001, 0.01}, Counts: []uint64{4, 5, 6}, Sum: 7.5},
+		},
 		Blocks: 11, BlockBytes: 12, HeldBlocks: 13, HeldVotes: 14, PartialBytes: 15, BufferedBytes: 16,
 	}
 	st.Stats.In[core.Network].Frames[p2pwire.TypeSignedBlock] = 21

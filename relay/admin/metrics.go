@@ -35,6 +35,9 @@ type families struct {
 	blocks, blockBytes, heldBlocks, heldVotes, logDrops, rtt *metric
 	ownSlots, missed, late, ahead, arrival, due              *metric
 	clockOffset, clockSources, clockTrusted                  *metric
+
+	journalComplete, journalAtStart, journalBytes  *metric
+	journalErrors, journalUnrecorded, journalWrite *metric
 }
 
 func newFamilies() *families {
@@ -108,6 +111,17 @@ func newFamilies() *families {
 		logDrops:      family(counter, "log_events_dropped_total", "Events that did not get into the log because it could not keep up."),
 		rtt: family(gauge, "node_round_trip_seconds",
 			"Last round trip of a time message to an own node, 0 until one came back.", "node"),
+
+		journalComplete: family(gauge, "journal_complete",
+			"1 while everything let out is in the journal: a restart now would know every claim. Only with state_dir."),
+		journalAtStart: family(gauge, "journal_complete_at_start",
+			"1 if this start found a complete journal, so that the start fence was lifted."),
+		journalBytes:  family(gauge, "journal_bytes", "Size of the journal's file."),
+		journalErrors: family(counter, "journal_errors_total", "Writes to the journal that failed."),
+		journalUnrecorded: family(counter, "journal_unrecorded_total",
+			"Claims and vote marks that were not on disk when they were answered: refused (journal: strict) or kept in memory (relaxed)."),
+		journalWrite: family(histogram, "journal_write_seconds",
+			"Time of one write to the journal, fsync included; a block of ours waits for one."),
 	}
 }
 
@@ -121,5 +135,7 @@ func (f *families) list() []*metric {
 		f.clockOffset, f.clockSources, f.clockTrusted,
 		f.queueBytes, f.partialBytes, f.bufferedBytes,
 		f.blocks, f.blockBytes, f.heldBlocks, f.heldVotes, f.logDrops, f.rtt,
+		f.journalComplete, f.journalAtStart, f.journalBytes,
+		f.journalErrors, f.journalUnrecorded, f.journalWrite,
 	}
 }

@@ -59,6 +59,15 @@ func TestMetrics(t *testing.T) {
 		`bprelay_own_block_added_latency_seconds_bucket{le="+Inf"} 3`,
 		`bprelay_own_block_added_latency_seconds_count 3`,
 		`bprelay_own_block_added_latency_seconds_sum 0.40011`,
+		`bprelay_journal_complete 1`,
+		`bprelay_journal_complete_at_start 0`,
+		`bprelay_journal_bytes 51`,
+		`bprelay_journal_errors_total 52`,
+		`bprelay_journal_unrecorded_total 53`,
+		`bprelay_journal_write_seconds_bucket{le="0.001"} 4`,
+		`bprelay_journal_write_seconds_bucket{le="0.01"} 9`,
+		`bprelay_journal_write_seconds_bucket{le="+Inf"} 15`,
+		`bprelay_journal_write_seconds_sum 7.5`,
 	} {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("no %s", want)

@@ -62,6 +62,7 @@ type block struct {
 	left     time.Duration // claimed: when it was queued for the network
 	waits    time.Duration // own: Mono until which it waits for a preferred node's, once it did
 	until    int64         // held: Wall at which it is judged again at the latest
+	retry    time.Duration // its claim failed: when it may be asked for again
 }
 
 func (b *block) stub() bool { return b.frame == nil && !b.own }

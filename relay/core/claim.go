@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"bprelay/dedup"
 	"bprelay/p2pwire"
 )
@@ -10,6 +12,9 @@ type Claim struct {
 	Producer p2pwire.Name
 	Slot     p2pwire.Slot
 	ID       p2pwire.ID
+	// Foreign: the block came from the network and none of our nodes was let out with it. It has its
+	// slot, and is no part of our lineage.
+	Foreign bool
 }
 
 // Verdict is the answer to a Claim. There are more than two: a claim that could not be made durable
@@ -27,8 +32,9 @@ const (
 	Pending
 )
 
-// Claimer decides claims. The core asks it once for a candidate that passed every other rule, and
-// writes the block out only when Approved.
+// Claimer decides claims. The core asks it for a candidate that passed every other rule, and writes
+// the block out only when Approved. While an answer is Pending no other candidate is asked for; an
+// approved claim is never asked again, a failed one after a while. A Foreign claim is only told.
 type Claimer interface {
 	Claim(now Instant, cl Claim) Verdict
 }
@@ -36,62 +42,109 @@ type Claimer interface {
 type memoryClaims struct{ book *dedup.Slots }
 
 func (m memoryClaims) Claim(_ Instant, cl Claim) Verdict {
-	switch m.book.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID) {
-	case dedup.Claimed, dedup.Same:
+	if granted(m.book.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)) {
 		return Approved
 	}
 	return Denied
 }
 
+// claimRetry is how long after a claim that failed its candidate waits before it is asked again.
+const claimRetry = 250 * time.Millisecond
+
+// claim asks for the slot of a candidate that every other rule lets out. One that was claimed before,
+// in this life or an earlier one, needs no second answer.
 func (c *Core) claim(e *block, s *session) {
-	switch c.claimer.Claim(c.now, Claim{Producer: e.producer, Slot: e.slot, ID: e.id}) {
+	cl, v := e.claim(), Approved
+	if id, ok := c.claims.Get(uint64(cl.Producer), uint32(cl.Slot)); !ok || id != cl.ID {
+		v = c.claimer.Claim(c.now, cl)
+	}
+	switch v {
 	case Approved:
 		c.forward(e, s)
 	case Denied:
 		c.withhold(e, s, ReasonSlotTaken)
 	case Pending:
-		e.pending = true
-		c.hold(e, s, ReasonClaimPending)
+		e.pending, c.pending = true, e
+		why := ReasonClaimPending
+		if e.why == ReasonClaimFailed {
+			why = e.why // asked again: it is news only when it is decided
+		}
+		c.hold(e, s, why)
 	default:
-		c.withhold(e, s, ReasonClaimFailed)
+		c.claimFailed(e, s)
 	}
 }
 
-// ClaimDecided brings the answer to a claim that was Pending.
+// claim is the wish to give the block its slot.
+func (b *block) claim() Claim { return Claim{Producer: b.producer, Slot: b.slot, ID: b.id} }
+
+// claimFailed holds a candidate whose claim could not be recorded; what failed may work again before
+// its round is over.
+func (c *Core) claimFailed(e *block, s *session) {
+	if e.why != ReasonClaimFailed {
+		c.alarm(ReasonClaimFailed, s, e)
+	}
+	c.hold(e, s, ReasonClaimFailed)
+	e.retry = c.now.Mono + claimRetry
+	c.timers.add(e.retry, timer{kind: timerHeld})
+}
+
+// ClaimDecided brings the answer to a claim that was Pending. An approved candidate is judged once
+// more, since the chain may have moved on meanwhile; its slot is taken in any case.
 func (c *Core) ClaimDecided(now Instant, cl Claim, v Verdict) {
 	c.enter(now)
-	for _, e := range c.held {
-		if !e.pending || e.producer != cl.Producer || e.slot != cl.Slot {
-			continue
-		}
-		e.pending = false
-		switch {
-		case v == Approved && e.id == cl.ID:
-			c.unhold(e)
-			c.forward(e, nil)
-		case v == Failed:
-			c.unhold(e)
-			c.withhold(e, nil, ReasonClaimFailed)
-		default:
-			c.unhold(e)
-			c.withhold(e, nil, ReasonSlotTaken)
-		}
-		break
+	defer c.settle()
+	if v == Approved && !granted(c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)) {
+		v = Denied
 	}
-	c.lineage.recheck = true
-	c.settle()
+	c.lineage.recheck = c.lineage.recheck || len(c.held) > 0
+	e := c.pending
+	if e == nil || e.claim() != cl {
+		return
+	}
+	c.pending, e.pending = nil, false
+	switch v {
+	case Approved:
+	case Denied:
+		c.unhold(e)
+		c.withhold(e, nil, ReasonSlotTaken)
+	default:
+		c.claimFailed(e, nil)
+	}
+}
+
+// granted tells whether the claim book lets a block out.
+func granted(r dedup.Result) bool { return r == dedup.Claimed || r == dedup.Same }
+
+// concede gives a slot to a block of ours that the network has from elsewhere.
+func (c *Core) concede(e *block) dedup.Result {
+	r := c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)
+	if r == dedup.Claimed {
+		cl := e.claim()
+		cl.Foreign = true
+		c.claimer.Claim(c.now, cl) // nothing waits for the answer
+	}
+	return r
 }
 
 // forward lets a claimed block out: to the network first, then to the other nodes.
 func (c *Core) forward(e *block, s *session) {
-	if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id) == dedup.Taken {
-		// The book is the last word, whoever approved.
+	// The book is the last word, whoever approved.
+	switch c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id) {
+	case dedup.Claimed, dedup.Same:
+	case dedup.BelowFloor:
+		c.withhold(e, s, ReasonBelowFloor)
+		return
+	default:
 		c.withhold(e, s, ReasonSlotTaken)
 		return
 	}
 	e.claimed, e.public, e.why, e.frame.own = true, true, ReasonClaimed, true
 	e.left = c.now.Mono
-	c.lineage.tip, c.lineage.dead = e, false
+	if t := c.lineage.tip; t == nil || c.lineage.dead || e.slot > t.slot {
+		// A block claimed before a restart may follow after later ones.
+		c.lineage.tip, c.lineage.dead = e, false
+	}
 	c.stats.OwnForwarded++
 	c.leaves(e)
 	c.slotDecided(e, DecisionOut, ReasonClaimed)

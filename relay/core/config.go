@@ -100,6 +100,10 @@ type Config struct {
 
 	// Claimer decides claims; nil keeps them in memory (standalone).
 	Claimer Claimer
+	// VoteMarker keeps the order of votes across restarts; nil keeps it in memory.
+	VoteMarker VoteMarker
+	// Restored is what a journal knows from before; the zero value is nothing.
+	Restored Restored
 	// Observer is told of decisions; nil tells nobody.
 	Observer Observer
 	// Seed makes node ids; a driver in production fills it from a secure source.

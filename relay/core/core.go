@@ -123,6 +123,7 @@ type Core struct {
 	harmful *dedup.Window // blocks that made a node close its link
 	claims  *dedup.Slots
 	claimer Claimer
+	pending *block // the candidate whose claim is being decided
 	own     map[p2pwire.Name]*producer
 	learned map[p2pwire.Name]*p2pwire.AuthorityVerifier
 
@@ -145,8 +146,9 @@ type Core struct {
 	path    []*block // scratch of deliver
 }
 
-// New makes a core that knows nothing yet. now starts the fence: slots up to start plus
-// Config.StartFence are closed to new ids unless the network's head is known first hand.
+// New makes a core that knows nothing but Config.Restored. now starts the fence: slots up to start
+// plus Config.StartFence are closed to new ids unless the network's head is known first hand, or a
+// complete journal says otherwise.
 func New(cfg Config, now Instant) (*Core, error) {
 	cfg = cfg.withDefaults()
 	if len(cfg.Producers) == 0 {
@@ -169,6 +171,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 		if err != nil {
 			return nil, err
 		}
+		op.fence = now.Wall + int64(cfg.StartFence)
 		c.own[p.Name] = op
 	}
 	c.claimer = cfg.Claimer
@@ -181,18 +184,20 @@ func New(cfg Config, now Instant) (*Core, error) {
 	c.pool.limit = cfg.PoolBytes
 	c.blocks.init(cfg.RingBlocks, cfg.RingBytes)
 	c.canary.init()
-	c.votes.init()
+	c.votes.init(cfg.Restored.Votes)
 	c.clock.init(now)
 	c.timing.nodes = make(map[string]*pace)
 	c.slots.init()
 	c.boot.init(c)
+	c.restore(&cfg.Restored)
 	return c, nil
 }
 
-// Shutdown stops taking input; what is queued may still be taken and written.
+// Shutdown stops taking input; what is queued may still be taken and written. No more votes leave.
 func (c *Core) Shutdown(now Instant) {
 	c.now = now
 	c.stop = true
+	c.votes.settle(c)
 }
 
 // Queued is the number of bytes waiting in all outbound queues.

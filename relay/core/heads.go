@@ -156,7 +156,7 @@ func (c *Core) resend(s *session, head *block) {
 	if c.head != nil && c.extends(c.head, tip) {
 		tip = c.head
 	}
-	if head.stub() && !c.extends(tip, head) {
+	if tip.stub() || (head.stub() && !c.extends(tip, head)) {
 		return // its chain is unknown here: it will name a block we know when it has caught up
 	}
 	// What was written to it less than a round trip ago may have crossed the handshake.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"bprelay/dedup"
 	"bprelay/p2pwire"
 )
 
@@ -247,8 +248,9 @@ func (c *Core) learnKey(b *block) {
 // foreignOwn handles a block of an own producer with a valid signature that no node of ours sent: it
 // has its slot, whoever made it.
 func (c *Core) foreignOwn(s *session, e *block) {
-	// Behind the fence it may well be what this relay let out before it was restarted.
-	if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id); e.slot > c.fenceSlot() {
+	// What this relay let out before it was restarted comes back that way too: the journal knows it,
+	// and without one it lies behind the fence.
+	if r := c.concede(e); r != dedup.Same && e.slot > c.fenceSlot(e.producer) {
 		c.alarm(ReasonForeignBlock, s, e)
 	}
 }
@@ -260,7 +262,7 @@ func (c *Core) publicElsewhere(s *session, e *block) {
 	if e.held {
 		c.unhold(e)
 	}
-	c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)
+	c.concede(e)
 	e.withheld, e.public, e.linked, e.survived = false, true, true, true
 	c.setVerified(e)
 	c.fanIn(e, nil, false)

@@ -14,7 +14,8 @@ const (
 
 // judge applies the rules of the design's outbound path, in its order.
 func (c *Core) judge(e *block) (action, Reason) {
-	if id, ok := c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {
+	id, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))
+	if claimed {
 		if id != e.id {
 			return actWithhold, ReasonSlotTaken
 		}
@@ -30,9 +31,6 @@ func (c *Core) judge(e *block) (action, Reason) {
 		}
 		return actWithhold, ReasonTooOld
 	}
-	if c.pendingClaim(e) {
-		return actHold, ReasonClaimPending
-	}
 	if !c.boot.done {
 		return c.orGiveUp(e, ReasonStarting)
 	}
@@ -46,27 +44,45 @@ func (c *Core) judge(e *block) (action, Reason) {
 	if c.superseded(e) {
 		return actWithhold, ReasonSuperseded
 	}
-	if act, why := c.judgeParent(e, p); act != actForward {
+	if c.pending != nil && c.pending != e {
+		return actHold, ReasonClaimPending // the lineage's next block is being decided
+	}
+	if act, why := c.judgeParent(e, p, claimed); act != actForward {
 		return act, why
 	}
-	if e.slot <= c.fenceSlot() && (c.shownElse(e) || !c.learnedFor(e)) {
+	if claimed && e.by.verdict != sigBad {
+		return actForward, ReasonClaimed // its slot is its own: there is nobody to wait for
+	}
+	if e.slot <= c.fenceSlot(e.producer) && (c.shownElse(e) || !c.learnedFor(e)) {
 		return c.orGiveUp(e, ReasonStartFence)
 	}
 	if until, why := c.waits(e); c.now.Mono < until {
 		return actHold, why
 	}
+	if c.now.Mono < e.retry {
+		return actHold, ReasonClaimFailed
+	}
 	return c.judgeSignature(e)
 }
 
 // judgeParent is I2: within a run the last claimed block, at its start the public head or, when the
-// slot ends, the best public parent on offer.
-func (c *Core) judgeParent(e, p *block) (action, Reason) {
+// slot ends, the best public parent on offer. What was claimed before a restart passed it then.
+func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
+	if claimed && c.claimedBefore(e) {
+		switch {
+		case p == nil || !p.public:
+			return c.orGiveUp(e, ReasonUnknownParent)
+		case p.num < c.lib() || (c.head != nil && c.outvoted(p, c.head)):
+			return actWithhold, ReasonBelowLIB
+		}
+		return actForward, ReasonClaimed
+	}
 	if c.inRun(e) {
 		switch {
-		case p == c.lineage.tip:
-			return actForward, ReasonClaimed
 		case p == nil || (p.stub() && !p.public):
 			return c.orGiveUp(e, ReasonUnknownParent)
+		case p == c.lineage.tip:
+			return actForward, ReasonClaimed
 		}
 		return actWithhold, ReasonNotLineage
 	}
@@ -149,9 +165,14 @@ func (c *Core) lowestRoot() uint32 {
 	return n
 }
 
-// fenceSlot is the last slot the start fence closes.
-func (c *Core) fenceSlot() p2pwire.Slot {
-	return p2pwire.SlotAt(c.startWall() + int64(c.cfg.StartFence))
+// fenceSlot is the last slot of a producer that is closed to new ids because of a start. It moves with
+// the clock that turns out to have been right.
+func (c *Core) fenceSlot(producer p2pwire.Name) p2pwire.Slot {
+	op := c.own[producer]
+	if op == nil {
+		return 0
+	}
+	return p2pwire.SlotAt(op.fence + c.startWall() - c.started.Wall)
 }
 
 // learnedFor tells whether the candidate extends the head as just learned from the network: the
@@ -180,16 +201,6 @@ func (c *Core) shownElse(e *block) bool {
 	for i := range c.blocks.n {
 		x := c.blocks.at(i)
 		if x != e && !x.own && x.public && x.frame != nil && x.slot == e.slot && x.producer == e.producer {
-			return true
-		}
-	}
-	return false
-}
-
-// pendingClaim tells whether another candidate's claim of the same slot is being decided.
-func (c *Core) pendingClaim(e *block) bool {
-	for _, x := range c.held {
-		if x.pending && x.producer == e.producer && x.slot == e.slot {
 			return true
 		}
 	}

@@ -136,6 +136,15 @@ func (c *Core) repairGap(s *session) {
 	}
 }
 
+// repairGaps asks every node that made a candidate.
+func (c *Core) repairGaps(e *block) {
+	for _, s := range slices.Clone(c.internal) {
+		if e.sent.has(s.lane) && !s.closing {
+			c.repairGap(s)
+		}
+	}
+}
+
 // decide judges a candidate and does what was decided.
 func (c *Core) decide(e *block, s *session) {
 	act, why := c.judge(e)
@@ -168,7 +177,7 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 		until, _ := c.waits(e)
 		now, next = c.wall(), int64(until)+c.clock.used
 	}
-	if !e.pending && e.until != next {
+	if e.until != next {
 		e.until = next
 		wait := time.Duration(max(next-now, int64(time.Millisecond)))
 		c.timers.add(c.now.Mono+wait, timer{kind: timerHeld})
@@ -177,6 +186,9 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 
 func (c *Core) unhold(e *block) {
 	e.held = false
+	if c.pending == e {
+		c.pending, e.pending = nil, false // its answer comes too late for it
+	}
 	c.held = slices.DeleteFunc(c.held, func(x *block) bool { return x == e })
 }
 
@@ -198,6 +210,15 @@ func (c *Core) withhold(e *block, s *session, why Reason) {
 	c.lineage.recheck = c.lineage.recheck || len(c.held) > 0
 }
 
+// judgeAgain judges a held candidate. One whose claim is being decided only waits, until it is of no
+// use any more.
+func (c *Core) judgeAgain(e *block) (action, Reason) {
+	if e.pending {
+		return c.orGiveUp(e, e.why)
+	}
+	return c.judge(e)
+}
+
 // judgeHeld judges the held candidates again, the earlier slot and the better parent first, until
 // nothing moves.
 func (c *Core) judgeHeld() {
@@ -217,15 +238,15 @@ func (c *Core) judgeHeld() {
 	for moved := true; moved; {
 		moved = false
 		for _, e := range c.held {
-			if e.pending {
-				continue
-			}
 			if p := c.blocks.get(e.prev); p != nil {
 				c.vouch(p, &e.sent)
 			}
-			act, why := c.judge(e)
+			act, why := c.judgeAgain(e)
 			if act == actHold {
-				c.hold(e, nil, why)
+				fresh := why == ReasonUnknownParent && e.why != why
+				if c.hold(e, nil, why); fresh {
+					c.repairGaps(e)
+				}
 				continue
 			}
 			c.unhold(e)
@@ -241,12 +262,23 @@ func (c *Core) judgeHeld() {
 	c.lineage.recheck = false
 }
 
+// reachesDown tells whether the ancestors of b are known down to a number.
+func (c *Core) reachesDown(b *block, num uint32) bool {
+	for b != nil && b.num > num {
+		b = c.blocks.get(b.prev)
+	}
+	return b != nil
+}
+
 // checkLineage drops the run's lineage when a verified block outside it claims finality for a block
 // outside it (Savanna), or stands higher (legacy).
 func (c *Core) checkLineage(b *block) {
 	t := c.lineage.tip
 	if t == nil || c.lineage.dead || b.stub() || b.slot.Round() > t.slot.Round()+1 || c.extends(b, t) || c.extends(t, b) {
 		return
+	}
+	if t.stub() && !c.reachesDown(b, t.num) {
+		return // claimed before a restart: what lies below is not known yet
 	}
 	if b.savanna && !(b.qcNum > t.qcNum && c.outvoted(t, b)) || !b.savanna && b.num <= t.num {
 		return

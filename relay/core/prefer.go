@@ -41,6 +41,10 @@ func (c *Core) rankOf(e *block) int {
 // others confirm it is worth a wait.
 func (c *Core) waits(e *block) (until time.Duration, why Reason) {
 	gap := c.leavesOut(e)
+	if gap && c.blocks.get(e.prev).slot.Time() < c.startWall() {
+		// A node may have made the blocks for these slots while the relay was away: they are asked for.
+		return time.Duration(e.slot.Time() - c.clock.used), ReasonStarting
+	}
 	if c.inRun(e) && !gap || !c.clockTrusted() {
 		return 0, ReasonNone
 	}

@@ -59,6 +59,7 @@ const (
 	ReasonVoteWithheld
 	ReasonVoteExpired
 	ReasonVoteQueueFull
+	ReasonVoteUnmarked
 	ReasonCanaryFull
 	ReasonHarmful
 	ReasonProtocolVersion
@@ -113,12 +114,12 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonBelowLIB:       {"below_lib", "the block's parent is older than what the network has finalized"},
 	ReasonSuperseded:     {"superseded", "another producer's block for a later slot is public already: this one came too late to be built upon"},
 	ReasonStartFence:     {"start_fence", "the relay just started and cannot know what went out before; the slot is closed unless the block extends the head just learned from the network"},
-	ReasonStarting:       {"starting", "the relay is fetching recent blocks from the network before it judges"},
+	ReasonStarting:       {"starting", "the relay just started and is fetching what was made before: recent blocks from the network, and those of our nodes for slots this block leaves out"},
 	ReasonBadSignature:   {"bad_signature", "a signature of the block leads to no key, or one key signed twice"},
 	ReasonKeyUnconfirmed: {"key_unconfirmed", "the block is signed by keys that are not configured; until its timestamp it waits for the other nodes' blocks"},
 	ReasonKeyDisputed:    {"key_disputed", "the block is signed by keys that are not configured, and another node's for the slot by others"},
-	ReasonClaimPending:   {"claim_pending", "the claim waits for the cluster"},
-	ReasonClaimFailed:    {"claim_failed", "the claim could not be made durable"},
+	ReasonClaimPending:   {"claim_pending", "the claim of this block, or of the one before it, is being recorded"},
+	ReasonClaimFailed:    {"claim_failed", "the claim could not be recorded, so the block must not leave"},
 
 	ReasonPreferredNode: {"preferred_node", "the block waits, at most prefer_wait, for that of a node of higher priority"},
 	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
@@ -146,6 +147,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonVoteWithheld:    {"vote_withheld", "the vote is for a withheld block"},
 	ReasonVoteExpired:     {"vote_expired", "the vote's block did not become public in time"},
 	ReasonVoteQueueFull:   {"vote_queue_full", "too many votes are waiting for their blocks"},
+	ReasonVoteUnmarked:    {"vote_unmarked", "the journal could not record that the vote leaves"},
 	ReasonCanaryFull:      {"canary_full", "too many unproven messages are on trial"},
 	ReasonHarmful:         {"harmful", "the message made one of our nodes close its link"},
 	ReasonProtocolVersion: {"protocol_version", "the peer's protocol version does not know the message"},

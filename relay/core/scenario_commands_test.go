@@ -59,7 +59,8 @@ func (a *args) configuration() func(*core.Config) {
 	for _, p := range producers {
 		w.ours[p] = true
 	}
-	keys, scripted := a.flag("keys"), a.flag("claims")
+	keys, journal := a.flag("keys"), a.flag("journal")
+	scripted := a.flag("claims") || journal
 	fence := a.duration(a.opt("fence", "0s"))
 	if scripted {
 		w.claims = &scriptedClaims{verdict: core.Approved}
@@ -76,6 +77,13 @@ func (a *args) configuration() func(*core.Config) {
 		c.StartFence = fence
 		if w.claims != nil {
 			c.Claimer = w.claims
+		}
+		if journal {
+			// What was approved is known after a restart, and nothing else was let out before.
+			c.Restored = core.Restored{Claims: w.claims.approved, Complete: true, Fences: map[p2pwire.Name]p2pwire.Slot{}}
+			for _, p := range c.Producers {
+				c.Restored.Fences[p.Name] = 0
+			}
 		}
 	}
 }
@@ -295,6 +303,7 @@ func cmdDecide(w *world, a *args) {
 	v := a.verdict(a.need("verdict"))
 	for _, cl := range w.claims.asked {
 		if cl.ID == b.id {
+			w.claims.note(cl, v)
 			w.r.c.ClaimDecided(w.r.now, cl, v)
 			w.r.pump()
 			return

@@ -333,11 +333,19 @@ func (a *args) unused() {
 
 // scriptedClaims decides claims as the script says.
 type scriptedClaims struct {
-	verdict core.Verdict
-	asked   []core.Claim
+	verdict  core.Verdict
+	asked    []core.Claim
+	approved []core.Claim
+}
+
+func (s *scriptedClaims) note(cl core.Claim, v core.Verdict) {
+	if v == core.Approved {
+		s.approved = append(s.approved, cl)
+	}
 }
 
 func (s *scriptedClaims) Claim(_ core.Instant, cl core.Claim) core.Verdict {
 	s.asked = append(s.asked, cl)
+	s.note(cl, s.verdict)
 	return s.verdict
 }

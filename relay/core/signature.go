@@ -15,6 +15,7 @@ import (
 type producer struct {
 	authority *p2pwire.AuthorityVerifier // nil: signatures are not checked
 	shown     map[string]shown           // by node: its last own block
+	fence     int64                      // system clock of the start: up to here slots are closed to new ids
 }
 
 // shown is who signed a node's last own block.

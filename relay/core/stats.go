@@ -198,6 +198,31 @@ type Status struct {
 	BufferedBytes int             `json:"buffered_bytes"`
 	Clock         ClockStatus     `json:"clock"`
 	Stats         Stats           `json:"stats"`
+	// Journal is filled in by whoever runs one; nil without a journal.
+	Journal *JournalStatus `json:"journal,omitempty"`
+}
+
+// JournalStatus is how a claim journal stands.
+type JournalStatus struct {
+	Dir  string `json:"dir"`
+	Mode string `json:"mode"`
+	// Complete: a restart now would know every claim. CompleteAtStart is what this start found, and
+	// Fault why it did not.
+	Complete        bool   `json:"complete"`
+	CompleteAtStart bool   `json:"complete_at_start"`
+	Fault           string `json:"fault,omitempty"`
+	Bytes           int64  `json:"bytes"`
+	// Errors counts failed writes, Unrecorded the claims and marks that were answered without one.
+	Errors     uint64        `json:"errors"`
+	Unrecorded uint64        `json:"unrecorded"`
+	Writes     JournalWrites `json:"writes"`
+}
+
+// JournalWrites counts writes to disk, fsync included, by how long they took.
+type JournalWrites struct {
+	UpTo   []float64 `json:"up_to_seconds"` // upper bounds of the buckets; one more is open
+	Counts []uint64  `json:"counts"`
+	Sum    float64   `json:"sum_seconds"`
 }
 
 func ref(b *block) *BlockRef {
@@ -212,7 +237,7 @@ func (c *Core) Snapshot(now Instant) Status {
 	c.now = now
 	st := Status{
 		ChainID: c.chainID.String(), UptimeNs: int64(now.Mono - c.started.Mono),
-		Starting: !c.boot.done, FencedUntil: c.fenceSlot(),
+		Starting: !c.boot.done, FencedUntil: c.fencedUntil(),
 		PublicHead: ref(c.head), LastClaimed: ref(c.lineage.tip), Lead: c.lineage.lead,
 		Blocks: len(c.blocks.byID), BlockBytes: c.blocks.bytes,
 		HeldBlocks: len(c.held), HeldVotes: len(c.votes.waiting),

@@ -25,6 +25,9 @@ type finalizer struct {
 	last    p2pwire.Slot // timestamp of the last vote that left
 	emitter SessionID    // the node whose votes leave
 	chosen  p2pwire.Slot // timestamp of finalizer_node's last vote for a public block
+	mark    p2pwire.Slot // votes up to here may leave
+	asked   p2pwire.Slot // the highest mark asked for
+	id      [32]byte     // SHA-256 of the key, in marks
 }
 
 type waitingVote struct {
@@ -33,16 +36,25 @@ type waitingVote struct {
 	key   [96]byte
 	node  SessionID
 	until time.Duration
+	// unmarked: its block is public, but no mark covers it yet.
+	unmarked bool
 }
 
 // voteBook keeps I4: per finalizer key votes leave in rising block-timestamp order, one per
 // timestamp, from one node at a time, for public blocks only.
 type voteBook struct {
-	keys    map[[96]byte]*finalizer
-	waiting []waitingVote
+	keys     map[[96]byte]*finalizer
+	waiting  []waitingVote
+	restored map[[32]byte]p2pwire.Slot
 }
 
-func (v *voteBook) init() { v.keys = make(map[[96]byte]*finalizer) }
+func (v *voteBook) init(restored []VoteMark) {
+	v.keys = make(map[[96]byte]*finalizer)
+	v.restored = make(map[[32]byte]p2pwire.Slot, len(restored))
+	for _, m := range restored {
+		v.restored[m.Key] = max(v.restored[m.Key], m.Slot)
+	}
+}
 
 // nodeVote takes a vote of one of our nodes.
 func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
@@ -65,13 +77,9 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonVoteWithheld)
 		return
 	case e == nil || !e.public || e.stub():
-		if len(c.votes.waiting) >= maxWaitingVotes {
-			c.drop(s, ReasonVoteQueueFull)
-			return
-		}
-		w := waitingVote{frame: c.keep(f, owned), block: v.BlockID, key: [96]byte(v.FinalizerKey()), node: s.id, until: c.now.Mono + voteWait}
-		c.votes.waiting = append(c.votes.waiting, w)
-		c.timers.add(w.until, timer{kind: timerVotes})
+		b := c.keep(f, owned)
+		c.waitVote(waitingVote{frame: b, block: v.BlockID, key: [96]byte(v.FinalizerKey()), node: s.id})
+		c.pool.release(b)
 		return
 	}
 	b := c.keep(f, owned)
@@ -79,24 +87,37 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	c.pool.release(b)
 }
 
+// waitVote keeps a vote for later, within bounds.
+func (c *Core) waitVote(w waitingVote) {
+	if len(c.votes.waiting) >= maxWaitingVotes {
+		c.stats.Dropped[ReasonVoteQueueFull]++
+		return
+	}
+	w.frame, w.until = w.frame.retain(), c.now.Mono+voteWait
+	c.votes.waiting = append(c.votes.waiting, w)
+	c.timers.add(w.until, timer{kind: timerVotes})
+}
+
 // emitVote lets a vote for a public block out, if it keeps the order, and to the other nodes.
 func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
-	k := c.votes.keys[key]
+	k := c.votes.finalizer(c, key)
 	if k == nil {
-		if len(c.votes.keys) >= maxFinalizers {
-			c.stats.Dropped[ReasonVoteQueueFull]++
-			return
-		}
-		k = &finalizer{}
-		c.votes.keys[key] = k
+		c.stats.Dropped[ReasonVoteQueueFull]++
+		return
 	}
 	may := c.mayEmit(k, from, e.slot)
 	switch {
+	case c.stop:
+		return // the marks are settled
 	case e.slot <= k.last:
 		c.stats.Dropped[ReasonVoteOrder]++
 		return
 	case !may:
 		c.stats.Dropped[ReasonVoteNotEmitter]++
+		return
+	}
+	if c.cfg.VoteMarker != nil && !c.cover(k, e.slot) {
+		c.waitVote(waitingVote{frame: b, block: e.id, key: key, node: from, unmarked: true})
 		return
 	}
 	if c.window.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(b.b).Payload())) {
@@ -170,7 +191,7 @@ func (v *voteBook) take(c *Core, e *block, emit bool) {
 	}
 	var mine []waitingVote
 	v.waiting = slices.DeleteFunc(v.waiting, func(w waitingVote) bool {
-		if w.block == e.id {
+		if w.block == e.id && !w.unmarked {
 			mine = append(mine, w)
 			return true
 		}

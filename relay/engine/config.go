@@ -27,6 +27,9 @@ type Target struct {
 type Config struct {
 	// Core configures the core. A zero Seed is filled from the system's secure source.
 	Core core.Config
+	// Journal, optionally, takes every claim before its block leaves; with it, Core.Claimer and
+	// Core.VoteMarker are set by the engine. Whoever opened it closes it, after the engine.
+	Journal Journal
 	// Nodes are our own nodeos, Peers the network peers that are dialled.
 	Nodes, Peers []Target
 	// ListenInternal and ListenNetwork are the listening addresses as host:port; empty means none,

@@ -101,6 +101,10 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
+	if e.cfg.Journal != nil {
+		d := durable{e, e.cfg.Journal}
+		e.cfg.Core.Claimer, e.cfg.Core.VoteMarker = d, d
+	}
 	m, err := e.machine(e.cfg.Core, e.clock.Now())
 	if err != nil {
 		return fmt.Errorf("configure core: %w", err)
@@ -173,7 +177,12 @@ func (e *Engine) Addr(side core.Side) net.Addr {
 
 // Status is a copy of the core's state, taken on the loop between two events.
 func (e *Engine) Status(ctx context.Context) (core.Status, error) {
-	return onLoop(ctx, e, func() core.Status { return e.loop.m.Snapshot(e.clock.Now()) })
+	st, err := onLoop(ctx, e, func() core.Status { return e.loop.m.Snapshot(e.clock.Now()) })
+	if err == nil && e.cfg.Journal != nil {
+		j := e.cfg.Journal.Status()
+		st.Journal = &j
+	}
+	return st, err
 }
 
 // Slots answers a query for slot records, on the loop between two events.

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"runtime"
 	"strconv"
 	"time"
@@ -30,9 +31,10 @@ type hub struct {
 	opened    []core.SessionInfo
 	failed    []string
 	closed    int
-	taken     int   // takes without Done
-	refuse    error // answer to Open
-	boom      bool  // panic on data
+	taken     int      // takes without Done
+	refuse    error    // answer to Open
+	boom      bool     // panic on data
+	answers   []string // of a journal
 	onOpen    func(h *hub, s *hubSession)
 	ending    func(h *hub, s *hubSession) // on Closed
 }
@@ -247,3 +249,13 @@ func (h *hub) Snapshot(now core.Instant) core.Status {
 func (h *hub) Jobs(dst []*core.Job) []*core.Job { return dst }
 
 func (h *hub) JobDone(core.Instant, *core.Job) {}
+
+func (h *hub) ClaimDecided(_ core.Instant, cl core.Claim, v core.Verdict) {
+	h.seen()
+	h.answers = append(h.answers, fmt.Sprint(cl.Slot, v))
+}
+
+func (h *hub) VotesMarked(_ core.Instant, m core.VoteMark, ok bool) {
+	h.seen()
+	h.answers = append(h.answers, fmt.Sprint(m.Slot, ok))
+}

@@ -28,6 +28,8 @@ type machine interface {
 	CloseRequests(dst []core.CloseRequest) []core.CloseRequest
 	Jobs(dst []*core.Job) []*core.Job
 	JobDone(now core.Instant, j *core.Job)
+	ClaimDecided(now core.Instant, cl core.Claim, v core.Verdict)
+	VotesMarked(now core.Instant, m core.VoteMark, ok bool)
 	Snapshot(now core.Instant) core.Status
 	Slots(now core.Instant, q core.SlotQuery) core.SlotReport
 }

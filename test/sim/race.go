@@ -26,6 +26,8 @@ type Scenario struct {
 	Evil     bool // a network peer that sends damaged copies of what it sees, before the good ones
 	Keys     bool // the relay knows our producer's key
 	Rotate   bool // it changes at our second judged round; the relay is not told
+	// Journal is the relay's state directory; nil: none.
+	Journal *Disk
 	// Script plays named faults at offsets from the start of our first judged round.
 	Script []Step
 	Log    func(format string, args ...any)
@@ -35,7 +37,7 @@ type Scenario struct {
 // long, to the relay or to one of our nodes. A clock is not set for a time but by For.
 type Step struct {
 	After, For time.Duration
-	Target     string // "relay", or a node such as "bp0:1", or its link "relay-bp0:1", or "clock-" and an address
+	Target     string // "relay", its "disk", or a node such as "bp0:1", or its link "relay-bp0:1", or "clock-" and an address
 }
 
 // Outcome is what became of it.
@@ -203,7 +205,7 @@ func (x *world) addRelay() {
 		cfg.Producers[0].Keys = []p2pwire.PublicKey{x.chain.ProducerKey(ourProducer)}
 	}
 	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.sc.Seed), byte(x.sc.Seed>>8), byte(x.starts)
-	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: names("bp%d:1", x.sc.Nodes), Peers: names("net%d:1", 3)})
+	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: names("bp%d:1", x.sc.Nodes), Peers: names("net%d:1", 3), Disk: x.sc.Journal})
 	x.w.Add(relayAddr, x.relay)
 }
 
@@ -282,6 +284,9 @@ func (x *world) play(s Step) {
 	case s.Target == "relay":
 		x.w.Kill(relayAddr)
 		x.w.At(x.w.Now().Mono+s.For, x.addRelay)
+	case s.Target == "disk":
+		x.sc.Journal.Failing = true
+		x.w.At(x.w.Now().Mono+s.For, func() { x.sc.Journal.Failing = false })
 	case strings.HasPrefix(s.Target, "relay-"):
 		x.w.Reset(relayAddr, s.Target[len("relay-"):])
 	default:

@@ -16,6 +16,8 @@ type RelayConfig struct {
 	Core core.Config
 	// Nodes and Peers are the addresses it dials: our nodes and the network's.
 	Nodes, Peers []string
+	// Disk, optionally, is its state directory: it journals.
+	Disk *Disk
 }
 
 // Relay puts a relay core into a simnet.World: what the engine is in production.
@@ -46,7 +48,12 @@ func (r *Relay) Core() *core.Core { return r.c }
 // Start implements simnet.Endpoint.
 func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
 	r.host, r.now = host, core.Instant(now)
-	c, err := core.New(r.cfg.Core, r.now)
+	cfg := r.cfg.Core
+	if d := r.cfg.Disk; d != nil {
+		cfg.Claimer, cfg.VoteMarker = d, d
+		cfg.Restored = d.start(r.now, &cfg, 7*time.Second)
+	}
+	c, err := core.New(cfg, r.now)
 	if err != nil {
 		panic(err)
 	}
@@ -149,6 +156,9 @@ func (r *Relay) Tick(now simnet.Instant) {
 		return true
 	})
 	r.c.Tick(r.now)
+	if r.cfg.Disk != nil {
+		r.cfg.Disk.due(r.now, r.c)
+	}
 	r.pump()
 }
 
@@ -157,6 +167,9 @@ func (r *Relay) NextTimer() time.Duration {
 	next := r.c.NextTimer()
 	for _, d := range r.redial {
 		next = min(next, d.at)
+	}
+	if r.cfg.Disk != nil {
+		next = min(next, r.cfg.Disk.next())
 	}
 	return next
 }

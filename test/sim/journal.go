@@ -1,0 +1,151 @@
+package sim
+
+import (
+	"time"
+
+	"bprelay/ha/journal"
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+)
+
+// Disk is a relay's state directory in virtual time: it outlives the relay, and holds the bytes of a
+// real journal. It is the relay's core.Claimer and core.VoteMarker.
+type Disk struct {
+	// Latency is how long a write takes until it is on disk. One is under way at a time; what comes
+	// meanwhile goes with the next one.
+	Latency time.Duration
+	// Failing makes every write fail, which the relay is told after Latency (journal: strict).
+	Failing bool
+	// Torn is how many bytes are missing at the end of the file when the relay starts for the second
+	// time: a disk that loses what it said it had.
+	Torn int
+	// Starts counts the starts, Complete those that found a complete journal.
+	Starts, Complete int
+
+	data    []byte // on disk
+	ledger  *journal.Ledger
+	waiting []entry
+	writing []entry
+	done    time.Duration // when the present write is on disk
+	beat    time.Duration
+}
+
+// entry is a claim or a mark on its way to the disk.
+type entry struct {
+	claim *core.Claim
+	mark  *core.VoteMark
+}
+
+// diskBeat is how often a running relay leaves a sign of life.
+const diskBeat = 2 * time.Second
+
+// start is the relay's start: what was under way is lost, the rest is read.
+func (d *Disk) start(now core.Instant, cfg *core.Config, fence time.Duration) core.Restored {
+	d.waiting, d.writing, d.beat = nil, nil, now.Mono+diskBeat
+	if len(d.data) > 0 {
+		d.data = d.data[:max(len(d.data)-d.Torn, 0)]
+		d.Torn = 0
+	}
+	who := journal.Identity{Chain: cfg.ChainID, Fence: uint32(p2pwire.SlotAt(now.Wall + int64(fence)))}
+	for _, p := range cfg.Producers {
+		who.Producers = append(who.Producers, uint64(p.Name))
+	}
+	ledger, h, err := journal.Read(d.data, who, now.Wall)
+	if err != nil {
+		panic(err)
+	}
+	d.ledger = ledger
+	d.Starts++
+	if h.Complete {
+		d.Complete++
+	}
+	d.data = ledger.Snapshot([32]byte{byte(d.Starts), byte(d.Starts >> 8)}, now.Wall)
+	r := core.Restored{Floor: p2pwire.Slot(h.Floor), Complete: h.Complete, Fences: map[p2pwire.Name]p2pwire.Slot{}}
+	for _, c := range h.Claims {
+		r.Claims = append(r.Claims, core.Claim{Producer: p2pwire.Name(c.Producer), Slot: p2pwire.Slot(c.Slot), ID: c.ID, Foreign: c.Foreign})
+	}
+	for _, m := range h.Marks {
+		r.Votes = append(r.Votes, core.VoteMark{Key: m.Key, Slot: p2pwire.Slot(m.Slot)})
+	}
+	for name, slot := range h.Fences {
+		r.Fences[p2pwire.Name(name)] = p2pwire.Slot(slot)
+	}
+	return r
+}
+
+// Claim implements core.Claimer.
+func (d *Disk) Claim(now core.Instant, cl core.Claim) core.Verdict {
+	if !d.ledger.Claim(claimOf(cl)) {
+		return core.Denied
+	}
+	d.ask(now, entry{claim: &cl})
+	return core.Pending
+}
+
+func claimOf(cl core.Claim) journal.Claim {
+	return journal.Claim{Producer: uint64(cl.Producer), Slot: uint32(cl.Slot), ID: cl.ID, Foreign: cl.Foreign}
+}
+
+// MarkVotes implements core.VoteMarker.
+func (d *Disk) MarkVotes(now core.Instant, m core.VoteMark) {
+	d.ledger.Mark(journal.Mark{Key: m.Key, Slot: uint32(m.Slot)})
+	d.ask(now, entry{mark: &m})
+}
+
+// SettleVotes implements core.VoteMarker. Simulated relays are killed.
+func (d *Disk) SettleVotes(core.Instant, core.VoteMark) {}
+
+func (d *Disk) ask(now core.Instant, e entry) {
+	d.waiting = append(d.waiting, e)
+	d.write(now)
+}
+
+func (d *Disk) write(now core.Instant) {
+	if d.writing == nil && len(d.waiting) > 0 {
+		d.writing, d.waiting, d.done = d.waiting, nil, now.Mono+d.Latency
+	}
+}
+
+// next is when the disk has something to say.
+func (d *Disk) next() time.Duration {
+	if d.writing != nil {
+		return min(d.done, d.beat)
+	}
+	return d.beat
+}
+
+// due ends the write whose time has come, and tells the core.
+func (d *Disk) due(now core.Instant, c *core.Core) {
+	if now.Mono >= d.beat {
+		d.beat = now.Mono + diskBeat
+		if !d.Failing {
+			d.data = d.ledger.AppendBeat(d.data, now.Wall)
+		}
+	}
+	if d.writing == nil || now.Mono < d.done {
+		return
+	}
+	written := d.writing
+	d.writing = nil
+	v := core.Approved
+	if d.Failing {
+		v = core.Failed
+	}
+	for _, e := range written {
+		switch {
+		case d.Failing:
+		case e.claim != nil:
+			d.data = d.ledger.AppendClaim(d.data, claimOf(*e.claim), now.Wall)
+		default:
+			d.data = d.ledger.AppendMark(d.data, journal.Mark{Key: e.mark.Key, Slot: uint32(e.mark.Slot)}, now.Wall)
+		}
+	}
+	for _, e := range written {
+		if e.claim != nil {
+			c.ClaimDecided(now, *e.claim, v)
+		} else {
+			c.VotesMarked(now, *e.mark, !d.Failing)
+		}
+	}
+	d.write(now)
+}
