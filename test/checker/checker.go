@@ -16,6 +16,8 @@ type Config struct {
 	// OwnKeys are the finalizer keys whose votes must obey the vote rule; nil
 	// means every key that is seen.
 	OwnKeys [][p2pwire.FinalizerKeySize]byte
+	// Payloads is how many different payloads of one block a stream may carry; 0 means 1.
+	Payloads int
 	// OnBlock, if not nil, is told about every block as it is read.
 	OnBlock func(Seen)
 }
@@ -71,7 +73,10 @@ type sighting struct {
 	id, previous p2pwire.ID
 	producer     p2pwire.Name
 	slot         p2pwire.Slot
-	first        int64 // wall
+	num          uint32
+	savanna      bool
+	qcNum        uint32 // block its header claims a certificate for
+	first, sent  int64  // wall
 }
 
 // Checker collects; it is not safe for concurrent use.
@@ -83,6 +88,9 @@ type Checker struct {
 	order      []*stream
 	slots      map[slotKey][]p2pwire.ID
 	blocks     map[p2pwire.ID]*sighting
+	network    map[p2pwire.ID]*sighting // what Network told
+	rivals     []*sighting              // the same, in order
+	restarts   []int64
 	best       *sighting // newest by slot
 	violations []Violation
 	counts     map[p2pwire.Type]int
@@ -97,6 +105,7 @@ func New(cfg Config) *Checker {
 		streams: map[string]*stream{},
 		slots:   map[slotKey][]p2pwire.ID{},
 		blocks:  map[p2pwire.ID]*sighting{},
+		network: map[p2pwire.ID]*sighting{},
 		counts:  map[p2pwire.Type]int{},
 	}
 	for _, p := range cfg.Own {
@@ -110,14 +119,35 @@ func New(cfg Config) *Checker {
 
 // Feed takes what a peer received on a stream, cut anywhere; data is not kept.
 // now is unix nanoseconds.
-func (c *Checker) Feed(now int64, peer string, data []byte) {
+func (c *Checker) Feed(now int64, peer string, data []byte) { c.FeedSent(now, now, peer, data) }
+
+// FeedSent is Feed for bytes that are known to have left at the time sent (unix ns).
+func (c *Checker) FeedSent(now, sent int64, peer string, data []byte) {
 	s := c.streams[peer]
 	if s == nil {
 		s = newStream(peer)
 		c.streams[peer] = s
 		c.order = append(c.order, s)
 	}
+	s.sent = sent
 	s.feed(c, now, data)
+}
+
+// Violations returns the breaches found so far, but for those of the order of votes, which
+// [Checker.Report] adds.
+func (c *Checker) Violations() []Violation { return c.violations }
+
+// Blocks tells which own blocks of a slot were seen, in order.
+func (c *Checker) Blocks(producer p2pwire.Name, slot p2pwire.Slot) []p2pwire.ID {
+	return c.slots[slotKey{producer, slot}]
+}
+
+// Left tells when a block that was seen had left (unix ns).
+func (c *Checker) Left(id p2pwire.ID) (sent int64, ok bool) {
+	if b := c.blocks[id]; b != nil {
+		return b.sent, true
+	}
+	return 0, false
 }
 
 func (c *Checker) violate(rule Rule, now int64, s *stream, format string, args ...any) {
@@ -138,8 +168,11 @@ func (c *Checker) block(now int64, s *stream, b p2pwire.Block) (first bool, ids 
 	if c.blocks[b.ID] != nil {
 		return false, len(known)
 	}
-	seen := &sighting{id: b.ID, previous: b.Previous, producer: b.Producer, slot: b.Slot, first: now}
+	seen := newSighting(now, s.sent, b)
 	c.blocks[b.ID] = seen
+	if c.own[b.Producer] {
+		c.lineage(now, s, seen)
+	}
 	if c.best == nil || seen.slot >= c.best.slot {
 		c.best = seen
 	}

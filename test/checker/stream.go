@@ -3,6 +3,7 @@ package checker
 import (
 	"bytes"
 	"crypto/sha256"
+	"slices"
 
 	"bprelay/p2pwire"
 )
@@ -11,8 +12,9 @@ import (
 type stream struct {
 	name    string
 	buf     []byte
+	sent    int64 // when what is being fed had left
 	broken  bool
-	blocks  map[p2pwire.ID]bool       // sent on this stream
+	blocks  map[p2pwire.ID][][32]byte // sent on this stream: digests of the payloads
 	parents map[p2pwire.ID]p2pwire.ID // parent not sent before -> the child that came first
 	votes   map[[32]byte]bool         // digests of the votes sent
 	byKey   map[[p2pwire.FinalizerKeySize]byte][]castVote
@@ -27,7 +29,7 @@ type castVote struct {
 func newStream(name string) *stream {
 	return &stream{
 		name:    name,
-		blocks:  map[p2pwire.ID]bool{},
+		blocks:  map[p2pwire.ID][][32]byte{},
 		parents: map[p2pwire.ID]p2pwire.ID{},
 		votes:   map[[32]byte]bool{},
 		byKey:   map[[p2pwire.FinalizerKeySize]byte][]castVote{},
@@ -77,14 +79,15 @@ func (s *stream) frame(c *Checker, now int64, frame p2pwire.Frame) {
 }
 
 func (s *stream) block(c *Checker, now int64, b p2pwire.Block) {
+	digest, known := sha256.Sum256(b.Body()), s.blocks[b.ID]
 	switch child, late := s.parents[b.ID]; {
-	case s.blocks[b.ID]:
+	case slices.Contains(known, digest), len(known) >= max(c.cfg.Payloads, 1):
 		c.violate(RuleOnce, now, s, "block %s again", b.ID.Short())
-	case late:
+	case late && len(known) == 0:
 		c.violate(RuleParentsFirst, now, s, "block %s after its child %s", b.ID.Short(), child.Short())
 	}
-	s.blocks[b.ID] = true
-	if !s.blocks[b.Previous] {
+	s.blocks[b.ID] = append(known, digest)
+	if len(s.blocks[b.Previous]) == 0 {
 		s.parents[b.Previous] = b.ID
 	}
 	first, ids := c.block(now, s, b)

@@ -18,6 +18,11 @@ type RelayConfig struct {
 	Nodes, Peers []string
 	// Disk, optionally, is its state directory: it journals.
 	Disk *Disk
+	// SendBuffer is how many bytes a connection takes that its peer has not read; 0 means any number.
+	SendBuffer int
+	// Read, if not nil, is told of bytes as the core gets them. remote is the address that was dialled,
+	// or where an accepted connection comes from.
+	Read func(now core.Instant, remote string, conn simnet.ConnID, chunk []byte)
 }
 
 // Relay puts a relay core into a simnet.World: what the engine is in production.
@@ -30,9 +35,14 @@ type Relay struct {
 	addrs   map[simnet.ConnID]string
 	redial  []redial
 	fails   map[string]int
+	remotes map[simnet.ConnID]string
+	full    bool // something waits for room in a connection
 	scratch p2pwire.Scratch
 	now     core.Instant
 }
+
+// flushEvery is how soon a full connection is looked at again.
+const flushEvery = 5 * time.Millisecond
 
 type redial struct {
 	at   time.Duration
@@ -62,6 +72,7 @@ func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
 	r.ids = map[core.SessionID]simnet.ConnID{}
 	r.addrs = map[simnet.ConnID]string{}
 	r.fails = map[string]int{}
+	r.remotes = map[simnet.ConnID]string{}
 	for _, a := range slices.Concat(r.cfg.Nodes, r.cfg.Peers) {
 		host.Dial(a)
 	}
@@ -96,6 +107,7 @@ func (r *Relay) open(conn simnet.ConnID, info core.SessionInfo) {
 		return
 	}
 	r.conns[conn], r.ids[id] = id, conn
+	r.remotes[conn] = info.Remote
 	r.pump()
 }
 
@@ -103,6 +115,9 @@ func (r *Relay) open(conn simnet.ConnID, info core.SessionInfo) {
 func (r *Relay) Data(now simnet.Instant, conn simnet.ConnID, chunk []byte) {
 	r.now = core.Instant(now)
 	if id, ok := r.conns[conn]; ok {
+		if r.cfg.Read != nil {
+			r.cfg.Read(r.now, r.remotes[conn], conn, chunk)
+		}
 		r.c.Data(r.now, id, chunk)
 		r.pump()
 	}
@@ -171,11 +186,29 @@ func (r *Relay) NextTimer() time.Duration {
 	if r.cfg.Disk != nil {
 		next = min(next, r.cfg.Disk.next())
 	}
+	if r.full {
+		next = min(next, r.now.Mono+flushEvery)
+	}
 	return next
+}
+
+// room tells whether a connection takes more.
+func (r *Relay) room(conn simnet.ConnID) bool {
+	h, ok := r.host.(interface{ Unread(simnet.ConnID) int })
+	return !ok || r.cfg.SendBuffer == 0 || h.Unread(conn) < r.cfg.SendBuffer
+}
+
+// most is how much is written at a time.
+func (r *Relay) most() int {
+	if r.cfg.SendBuffer > 0 {
+		return r.cfg.SendBuffer
+	}
+	return 1 << 20
 }
 
 // pump carries out what the core wants until it wants nothing more.
 func (r *Relay) pump() {
+	r.full = false
 	for moved := true; moved; {
 		moved = false
 		for _, j := range r.c.Jobs(nil) {
@@ -184,7 +217,11 @@ func (r *Relay) pump() {
 			r.c.JobDone(r.now, j)
 		}
 		for _, id := range r.c.Writable(nil) {
-			for _, f := range r.c.Take(r.now, id, 1<<20, nil) {
+			if !r.room(r.ids[id]) {
+				r.full = true
+				continue
+			}
+			for _, f := range r.c.Take(r.now, id, r.most(), nil) {
 				moved = true
 				r.host.Send(r.ids[id], slices.Clone(f))
 			}

@@ -175,6 +175,9 @@ func (c *Chain) ProducerKey(producer string) p2pwire.PublicKey {
 	return c.keys[mustName(producer)].Public()
 }
 
+// SigningKey returns the private key producer's blocks are signed with, for who pretends to be it.
+func (c *Chain) SigningKey(producer string) *p2pwire.K1Private { return c.keys[mustName(producer)] }
+
 // FinalizerKey returns the chain's finalizer key of that name, in the policy or
 // not.
 func (c *Chain) FinalizerKey(name string) FinalizerKey { return NewFinalizerKey(c.cfg.Seed, name) }

@@ -26,6 +26,7 @@ type half struct {
 	peer   *half
 	last   time.Duration // when the latest thing sent by owner arrives
 	closed bool          // owner closed it, or was told that it is closed
+	unread int           // bytes owner sent that the peer has not read
 }
 
 // link is the state of one direction between two endpoints.
@@ -112,17 +113,32 @@ func (m *member) Send(conn ConnID, frame []byte) {
 			piece = frame[:1+m.w.rng.IntN(len(frame))]
 		}
 		frame = frame[len(piece):]
+		sent := m.w.now
+		h.unread += len(piece)
 		h.transmit(func(to *half) {
+			if to.closed {
+				return
+			}
 			for _, tap := range m.w.taps {
-				tap(m.w.Now(), Delivery{From: m.addr, To: to.owner.addr, Conn: to.id, Data: piece})
+				tap(m.w.Now(), Delivery{From: m.addr, To: to.owner.addr, Conn: to.id, Data: piece, Sent: sent})
 			}
 			to.owner.deliver(func(now Instant) {
 				if !to.closed {
+					h.unread -= len(piece)
 					to.owner.ep.Data(now, to.id, piece)
 				}
 			})
 		})
 	}
+}
+
+// Unread returns how many bytes sent on a connection the other side has not read yet: on their way,
+// or in the buffers of a reader that is slow.
+func (m *member) Unread(conn ConnID) int {
+	if h := m.conns[conn]; h != nil {
+		return h.unread
+	}
+	return 0
 }
 
 // CloseConn implements [Host].

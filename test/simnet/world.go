@@ -134,9 +134,18 @@ func (w *World) SetClock(addr string, offset time.Duration) {
 
 // SetLatency sets the one-way latency between two endpoints, both ways.
 func (w *World) SetLatency(a, b string, latency time.Duration) {
-	w.link(a, b).latency = latency
-	w.link(b, a).latency = latency
+	w.SetLatencyTo(a, b, latency)
+	w.SetLatencyTo(b, a, latency)
 }
+
+// SetLatencyTo sets the latency of one direction, for what is sent from now on. What was sent before
+// keeps its time: so a kernel's late delivery of what a dead process had sent is made.
+func (w *World) SetLatencyTo(from, to string, latency time.Duration) {
+	w.link(from, to).latency = latency
+}
+
+// Latency returns the latency of one direction.
+func (w *World) Latency(from, to string) time.Duration { return w.link(from, to).latency }
 
 // Cut stops traffic from one endpoint to another, one way; what is sent waits
 // for Heal, as TCP would retransmit it. New connections fail after 3 s.
@@ -169,9 +178,11 @@ type Delivery struct {
 	From, To string // addresses of the endpoints
 	Conn     ConnID // the same on both sides, and never reused in a world
 	Data     []byte
+	Sent     time.Duration // Mono at which it left
 }
 
-// Tap calls f with everything that is delivered, at the time of delivery.
+// Tap calls f with everything that reaches the other side's kernel, at that time; what arrives at a
+// connection that is gone does not.
 func (w *World) Tap(f func(now Instant, d Delivery)) { w.taps = append(w.taps, f) }
 
 // At runs f at a Mono time.

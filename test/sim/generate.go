@@ -1,0 +1,315 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"bprelay/test/simnet"
+)
+
+// draft is a schedule being drawn from a seed.
+type draft struct {
+	Schedule
+	rng *rand.Rand
+}
+
+// flavours are the kinds of worlds, one after the other by seed.
+var flavours = []func(d *draft){
+	(*draft).quiet,
+	(*draft).crashes,
+	(*draft).uplinks,
+	(*draft).relays,
+	(*draft).pauses,
+	(*draft).forks,
+	(*draft).twins,
+	(*draft).made,
+	(*draft).instance,
+	(*draft).exhausted,
+	(*draft).clocks,
+	(*draft).blip,
+	(*draft).mixed,
+}
+
+// Generate draws the schedule of a seed.
+func Generate(seed uint64) Schedule {
+	d := &draft{rng: rand.New(rand.NewPCG(seed, 0xfa17))}
+	d.Seed = seed
+	d.Mode = simnet.Mode(d.rng.IntN(2))
+	d.Layout = pick(d, "na", "na", "nma", "nac", "nmac", "na")
+	d.Nodes = 1 + d.rng.IntN(3)
+	d.Peers = 1 + d.rng.IntN(2)
+	d.Trx = pick(d, 0, 150*time.Millisecond, 400*time.Millisecond)
+	d.Distance = pick(d, 0, 0, 30*time.Millisecond, 80*time.Millisecond, 150*time.Millisecond)
+	d.Keys = d.rng.IntN(2) == 0
+	if d.rng.IntN(8) == 0 {
+		d.Buffer = 4096
+	}
+	d.Length = 33 * time.Second
+	if len(d.Layout) > 2 {
+		d.Length = time.Duration(12*len(d.Layout)+3) * time.Second // to behind the second run
+	}
+	flavours[seed%uint64(len(flavours))](d)
+	slices.SortStableFunc(d.Faults, func(a, b Fault) int { return int(a.At - b.At) })
+	return d.Schedule
+}
+
+func pick[T any](d *draft, of ...T) T { return of[d.rng.IntN(len(of))] }
+
+// between draws a duration, in steps of 10 ms.
+func (d *draft) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(d.rng.Int64N(int64((most-least)/(10*time.Millisecond))+1))*10*time.Millisecond
+}
+
+// any is a time at which a fault can begin, early enough to recover from it.
+func (d *draft) any() time.Duration { return d.between(settled, d.Length-8*time.Second) }
+
+// runs lists when the own runs begin that come after the start of the faults, and how long they are.
+func (d *draft) runs() (starts []time.Duration, length time.Duration) {
+	const round = 6 * time.Second
+	cycle := time.Duration(len(d.Layout)) * round
+	first := time.Duration(strings.IndexAny(d.Layout, "ac")) * round
+	length = time.Duration(strings.Count(d.Layout, "a")+strings.Count(d.Layout, "c")) * round
+	for at := first; at+length <= d.Length; at += cycle {
+		if at >= settled {
+			starts = append(starts, at)
+		}
+	}
+	if len(starts) == 0 {
+		starts = append(starts, max(first, settled))
+	}
+	return starts, length
+}
+
+// inRun is a time within an own run, or a little before it.
+func (d *draft) inRun() time.Duration {
+	starts, length := d.runs()
+	return pick(d, starts...) + d.between(-time.Second, length)
+}
+
+func (d *draft) node() string { return fmt.Sprintf("bp%d", d.rng.IntN(d.Nodes)) }
+func (d *draft) peer() string {
+	if i := d.rng.IntN(d.Peers + 1); i < d.Peers {
+		return fmt.Sprintf("net%d", i)
+	}
+	return "obs"
+}
+
+func (d *draft) add(f Fault) { d.Faults = append(d.Faults, f) }
+
+func (d *draft) times(most int, f func()) {
+	for range 1 + d.rng.IntN(most) {
+		f()
+	}
+}
+
+// quiet: nothing happens, or peers of the network come and go.
+func (d *draft) quiet() {
+	if d.rng.IntN(2) == 0 {
+		d.Trx = 0
+	}
+	if d.rng.IntN(3) == 0 {
+		d.Nodes, d.Layout, d.Length = 1+d.rng.IntN(2), "a", 25*time.Second
+	}
+	if d.rng.IntN(3) == 0 {
+		d.add(Fault{At: d.any(), Kind: Reset, A: "relay", B: "net0"})
+	}
+}
+
+func (d *draft) crash(at time.Duration) {
+	f := Fault{At: at, Kind: pick(d, Kill, Kill, Stale, Stale, Old), A: d.node(), For: d.between(50*time.Millisecond, 4*time.Second)}
+	if f.Kind == Old {
+		f.By = d.between(time.Second, 15*time.Second)
+	}
+	d.add(f)
+}
+
+// crashes: our nodes die and come back, on what they have.
+func (d *draft) crashes() {
+	d.Nodes = 2 + d.rng.IntN(2)
+	d.times(4, func() { d.crash(d.inRun()) })
+}
+
+func (d *draft) uplink(at time.Duration) {
+	peer := d.peer()
+	switch d.rng.IntN(5) {
+	case 0:
+		d.add(Fault{At: at, Kind: Reset, A: "relay", B: peer})
+	case 1:
+		d.add(Fault{At: at, Kind: Cut, A: "relay", B: peer, For: d.between(100*time.Millisecond, 3*time.Second)})
+	case 2:
+		d.add(Fault{At: at, Kind: Cut, A: peer, B: "relay", For: d.between(100*time.Millisecond, 3*time.Second)})
+	case 3:
+		d.add(Fault{At: at, Kind: Latency, A: "relay", B: peer, For: d.between(100*time.Millisecond, 3*time.Second), By: d.between(20*time.Millisecond, 700*time.Millisecond)})
+	case 4:
+		d.add(Fault{At: at, Kind: pick(d, Kill, Pause, Slow), A: peer, For: d.between(100*time.Millisecond, 4*time.Second)})
+	}
+}
+
+// uplinks: connections to the network break, hang, are slow.
+func (d *draft) uplinks() { d.times(5, func() { d.uplink(pick(d, d.inRun(), d.any())) }) }
+
+// blip: all connections to the network break at once, around our round or its end.
+func (d *draft) blip() {
+	starts, length := d.runs()
+	at := pick(d, starts...) + pick(d, length-500*time.Millisecond, d.between(0, length)) + d.between(-200*time.Millisecond, 300*time.Millisecond)
+	for _, p := range append(numbered("net", d.Peers), "obs") {
+		d.add(Fault{At: at, Kind: Reset, A: "relay", B: p})
+		if d.rng.IntN(4) == 0 {
+			d.add(Fault{At: at + 50*time.Millisecond, Kind: Reset, A: "relay", B: p})
+		}
+	}
+	if d.rng.IntN(2) == 0 {
+		d.uplink(d.any())
+	}
+}
+
+// relays: the relay dies in a round, alone or while something else is wrong.
+func (d *draft) relays() {
+	if d.rng.IntN(2) == 0 {
+		d.Nodes = 1
+	}
+	at := d.inRun()
+	d.add(Fault{At: at, Kind: Kill, A: "relay", For: d.between(10*time.Millisecond, 2500*time.Millisecond)})
+	switch d.rng.IntN(4) {
+	case 0:
+		d.add(Fault{At: d.inRun(), Kind: Pause, A: "relay", For: d.between(100*time.Millisecond, 3*time.Second)})
+	case 1:
+		d.add(Fault{At: at + d.between(0, 200*time.Millisecond), Kind: Isolate, A: "relay", For: d.between(500*time.Millisecond, 4*time.Second)})
+	case 2:
+		d.add(Fault{At: d.inRun(), Kind: Reset, A: "relay", B: d.node()})
+	}
+}
+
+// pauses: our nodes and the relay stop and go on, with old timers and full buffers.
+func (d *draft) pauses() {
+	d.times(3, func() {
+		f := Fault{At: pick(d, d.inRun(), d.any()), Kind: pick(d, Pause, Pause, Slow), A: pick(d, d.node(), d.node(), "relay"), For: d.between(100*time.Millisecond, 4*time.Second)}
+		d.add(f)
+		if d.rng.IntN(2) == 0 {
+			d.add(Fault{At: f.At + f.For + d.between(-100*time.Millisecond, 200*time.Millisecond), Kind: Reset, A: "relay", B: d.node()})
+		}
+	})
+}
+
+// forks: what the previous producer made last comes late, to all of us or to some.
+func (d *draft) forks() {
+	d.Nodes = 2 + d.rng.IntN(2)
+	starts, _ := d.runs()
+	for _, start := range starts {
+		at := start - d.between(0, 2500*time.Millisecond)
+		length := start + d.between(-400*time.Millisecond, 3*time.Second) - at
+		if length <= 0 {
+			length = 500 * time.Millisecond
+		}
+		if d.rng.IntN(3) == 0 {
+			d.add(Fault{At: at, Kind: Isolate, A: "relay", For: length})
+		} else {
+			for _, p := range append(numbered("net", d.Peers), "obs") {
+				d.add(Fault{At: at, Kind: Cut, A: p, B: "relay", For: length})
+			}
+		}
+		if d.rng.IntN(3) > 0 {
+			d.add(Fault{At: at + d.between(-500*time.Millisecond, 500*time.Millisecond), Kind: Pause, A: d.node(), For: length + d.between(0, 2*time.Second)})
+		}
+		if d.rng.IntN(3) == 0 {
+			d.crash(at + d.between(0, 2*time.Second))
+		}
+	}
+}
+
+// twins: damaged copies and forged votes come before the good ones.
+func (d *draft) twins() {
+	d.times(3, func() {
+		at := d.between(settled, d.Length-14*time.Second)
+		f := Fault{At: at, Kind: pick(d, Twins, Twins, Votes, Echo), For: d.between(500*time.Millisecond, 6*time.Second)}
+		if f.Kind == Echo {
+			f.By = d.between(0, 2*time.Second)
+		}
+		d.add(f)
+	})
+	if d.rng.IntN(2) == 0 {
+		d.add(Fault{At: d.any(), Kind: Reset, A: "relay", B: d.node()})
+	}
+}
+
+// made: blocks nobody can use, on the head, on an old parent, in our name.
+func (d *draft) made() {
+	d.times(3, func() {
+		d.add(Fault{At: d.inRun() - d.between(0, time.Second), Kind: pick(d, Unlink, Ahead, Ahead, Forge, Forge), N: 1 + d.rng.IntN(12)})
+	})
+}
+
+// instance: another instance signs with our key, and clocks jump.
+func (d *draft) instance() {
+	d.Mode, d.Keys = simnet.Savanna, true
+	starts, length := d.runs()
+	start := pick(d, starts...)
+	at := start + pick(d, d.between(-3*time.Second, -100*time.Millisecond), d.between(0, length-2*time.Second))
+	d.add(Fault{At: at, Kind: Own, N: 1 + d.rng.IntN(6)})
+	if d.rng.IntN(2) == 0 {
+		d.add(Fault{At: at + d.between(20*time.Millisecond, 300*time.Millisecond), Kind: Clock, A: "relay", By: -d.between(500*time.Millisecond, 4*time.Second), For: d.between(time.Second, 5*time.Second)})
+	}
+}
+
+// exhausted: full blocks leave seconds early, and the relay may die right then.
+func (d *draft) exhausted() {
+	d.Full = 1 + d.rng.IntN(3)
+	starts, _ := d.runs()
+	for _, start := range starts {
+		at := start - d.between(300*time.Millisecond, 900*time.Millisecond)
+		d.add(Fault{At: at, Kind: Burst, A: pick(d, d.node(), "net0"), N: 5 + d.rng.IntN(40)})
+		if d.rng.IntN(2) == 0 {
+			kill := at + d.between(100*time.Millisecond, 2*time.Second)
+			d.add(Fault{At: kill, Kind: Kill, A: "relay", For: d.between(20*time.Millisecond, time.Second)})
+			if d.rng.IntN(2) == 0 {
+				d.add(Fault{At: kill + 10*time.Millisecond, Kind: Isolate, A: "relay", For: d.between(3*time.Second, 5*time.Second)})
+			}
+			if d.rng.IntN(2) == 0 {
+				d.add(Fault{At: at - d.between(0, 300*time.Millisecond), Kind: Pause, A: d.node(), For: d.between(time.Second, 4*time.Second)})
+			}
+		}
+	}
+}
+
+// clocks: the relay's and our nodes' clocks are off, and jump.
+func (d *draft) clocks() {
+	d.times(3, func() {
+		f := Fault{At: d.any(), Kind: Clock, A: pick(d, "relay", d.node()), By: pick[time.Duration](d, 1, -1) * d.between(20*time.Millisecond, 400*time.Millisecond)}
+		if d.rng.IntN(2) == 0 {
+			f.For, f.By = d.between(200*time.Millisecond, 5*time.Second), pick[time.Duration](d, 1, -1)*d.between(300*time.Millisecond, 5*time.Second)
+		}
+		d.add(f)
+	})
+	if d.rng.IntN(2) == 0 {
+		d.crash(d.inRun())
+	}
+}
+
+// mixed: a little of everything.
+func (d *draft) mixed() {
+	d.times(6, func() {
+		switch d.rng.IntN(9) {
+		case 0, 1:
+			d.crash(d.any())
+		case 2, 3:
+			d.uplink(d.any())
+		case 4:
+			d.add(Fault{At: d.any(), Kind: Kill, A: "relay", For: d.between(10*time.Millisecond, 3*time.Second)})
+		case 5:
+			d.add(Fault{At: d.any(), Kind: Pause, A: pick(d, d.node(), "relay"), For: d.between(100*time.Millisecond, 4*time.Second)})
+		case 6:
+			d.add(Fault{At: d.any(), Kind: Reset, A: "relay", B: d.node()})
+		case 7:
+			d.add(Fault{At: d.any(), Kind: Latency, A: pick(d, "relay", d.node()), B: "relay", For: d.between(100*time.Millisecond, 3*time.Second), By: d.between(10*time.Millisecond, 600*time.Millisecond)})
+			f := &d.Faults[len(d.Faults)-1]
+			if f.A == "relay" {
+				f.B = d.node()
+			}
+		case 8:
+			d.add(Fault{At: d.any(), Kind: Twins, For: d.between(100*time.Millisecond, 3*time.Second)})
+		}
+	})
+}

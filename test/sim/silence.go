@@ -1,0 +1,231 @@
+package sim
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+const (
+	fence     = 7500 * time.Millisecond // the start fence and the slot it ends in
+	lateGrace = 500 * time.Millisecond
+	maxFuture = 7 * time.Second
+)
+
+// judgeSlot asks of an own slot that is not public whether it could have been saved.
+func (x *play) judgeSlot(slot p2pwire.Slot) {
+	if len(x.check.Blocks(x.chain.ProducerAt(slot), slot)) > 0 {
+		return
+	}
+	if _, taken := x.ledger.foreign[slot]; taken || len(x.ledger.forged) > 0 {
+		return // another instance is at work: whatever it makes of the chain
+	}
+	for _, c := range x.ledger.candidates[slot] {
+		if why := x.unsaved(c); why == "" {
+			x.breach(RuleSilence, "slot %s: %s of %s came at %s and never went out", x.slot(slot), c.id.Short(), c.node, duration(c.at))
+			return
+		}
+	}
+	x.judgeLost(slot)
+}
+
+// unsaved says why a candidate that was not let out was rightly so; "" if there is no reason.
+func (x *play) unsaved(c *candidate) string {
+	round := c.slot - p2pwire.Slot(c.slot.Index())
+	late := (round + p2pwire.RoundSlots).Time() + int64(lateGrace)
+	due := x.mono(c.slot.Time())
+	// What the relay may still need: its loop, and for what is not next door nothing more.
+	end := c.at + 500*time.Millisecond
+	switch {
+	case c.wall > late-int64(100*time.Millisecond):
+		return "too late"
+	case c.slot.Time()-c.wall > int64(maxFuture-500*time.Millisecond):
+		return "too early"
+	case !x.sameRelay(c.at, end):
+		return "the relay died"
+	case due <= x.relayStart(c.at)+fence:
+		return "start fence"
+	case !x.uplink(c.at-time.Second, end) && !x.uplinkLater(c.at, x.mono(late)-time.Second):
+		return "no uplink"
+	case end > x.w.Now().Mono:
+		return "the end"
+	}
+	base, clear := x.base(c)
+	switch {
+	case !clear:
+		return "fork"
+	case base != c.previous:
+		return "another parent"
+	}
+	return ""
+}
+
+func (x *play) mono(wall int64) time.Duration { return time.Duration(wall - x.chain.GenesisTime()) }
+
+func (x *play) relayStart(at time.Duration) (start time.Duration) {
+	for _, s := range x.ledger.relayStarts {
+		if s <= at {
+			start = s
+		}
+	}
+	return start
+}
+
+// sameRelay tells whether one relay process lived all that time.
+func (x *play) sameRelay(from, to time.Duration) bool {
+	for _, f := range x.s.Faults {
+		if f.Kind == Kill && f.A == "relay" && f.At >= from && f.At <= to {
+			return false
+		}
+	}
+	return true
+}
+
+// uplinkLater tells whether there was a good way to the network for two seconds before the end.
+func (x *play) uplinkLater(from, end time.Duration) bool {
+	for at := from; at+2*time.Second <= end; at += 250 * time.Millisecond {
+		if x.uplink(at, at+2*time.Second) {
+			return true
+		}
+	}
+	return false
+}
+
+// base is the block a candidate had to build on when the relay got it: the last own block of the run,
+// or else the best block the network had shown; clear is false when that can be argued about.
+func (x *play) base(c *candidate) (id p2pwire.ID, clear bool) {
+	genesis := x.chain.GenesisTime()
+	for s := c.slot + 1; x.isOwn(x.chain.ProducerAt(s)) && s < c.slot+2*p2pwire.RoundSlots; s++ {
+		for _, later := range x.check.Blocks(x.chain.ProducerAt(s), s) {
+			if sent, _ := x.check.Left(later); sent <= genesis+int64(c.at) {
+				return id, false // the run had gone on
+			}
+		}
+	}
+	until := genesis + int64(c.at+time.Second)
+	for s := c.slot - 1; x.isOwn(x.chain.ProducerAt(s)) && s+2*p2pwire.RoundSlots > c.slot; s-- {
+		ids := x.check.Blocks(x.chain.ProducerAt(s), s)
+		if len(ids) == 0 {
+			continue
+		}
+		sent, _ := x.check.Left(ids[0])
+		switch {
+		case x.check.Overtaken(ids[0], until):
+			return id, false
+		case sent > genesis+int64(c.at):
+			return id, false // the parent went out later than its child came
+		case x.relayStart(c.at) > time.Duration(sent-genesis):
+			return id, false // this relay may not know it
+		}
+		return ids[0], true
+	}
+	// The start of a run.
+	var best *made
+	for _, m := range x.ledger.made {
+		at := m.reached
+		if x.isOwn(x.chain.ProducerAt(m.slot)) {
+			if sent, ok := x.check.Left(m.id); ok && at == 0 {
+				at = time.Duration(sent - genesis)
+			}
+		}
+		if at == 0 || at > c.at || m.slot >= c.slot {
+			continue
+		}
+		if best == nil || x.better(m, best) {
+			best = m
+		}
+	}
+	return idOf(best), best != nil
+}
+
+func idOf(m *made) p2pwire.ID {
+	if m == nil {
+		return p2pwire.ID{}
+	}
+	return m.id
+}
+
+// better is the fork choice of the mode.
+func (x *play) better(a, b *made) bool {
+	if x.chain.Mode() == 0 {
+		return a.num > b.num || a.num == b.num && string(a.id[:]) > string(b.id[:])
+	}
+	switch {
+	case a.qc != b.qc:
+		return a.qc > b.qc
+	case a.slot != b.slot:
+		return a.slot > b.slot
+	}
+	return string(a.id[:]) > string(b.id[:])
+}
+
+// judgeLost: with nothing wrong since a little before the run began, every slot of it must be public.
+func (x *play) judgeLost(slot p2pwire.Slot) {
+	run := slot
+	for x.isOwn(x.chain.ProducerAt(run-1)) && run.Time() > x.chain.GenesisTime() {
+		run--
+	}
+	from, to := x.mono(run.Time())-2*time.Second, x.mono(slot.Time())+500*time.Millisecond
+	machines := []string{"relay"}
+	for _, name := range x.ours() {
+		machines = append(machines, name, name+"-relay")
+	}
+	if x.mono(slot.Time()) <= x.relayStart(to)+fence || !x.health.well(from, to, machines...) || !x.uplink(from, to) {
+		return
+	}
+	// With a partition in the network two chains may be right.
+	for _, a := range x.public() {
+		if !x.health.well(from-2*time.Second, to, a, a+"-relay", a+"-net0", a+"-net1") {
+			return
+		}
+	}
+	x.breach(RuleLost, "slot %s: nothing was wrong", x.slot(slot))
+}
+
+// judgeVotes: a vote for a public block leaves, if no newer one of its key did before.
+func (x *play) judgeVotes() {
+	genesis := x.chain.GenesisTime()
+	for _, v := range x.ledger.votes {
+		m := x.ledger.made[v.block]
+		if m == nil {
+			continue
+		}
+		public := m.reached
+		if x.isOwn(x.chain.ProducerAt(m.slot)) {
+			sent, ok := x.check.Left(v.block)
+			if !ok {
+				continue
+			}
+			public = time.Duration(sent - genesis)
+		}
+		if public == 0 || public > v.at+4*time.Second {
+			continue
+		}
+		due := max(public, v.at)
+		if _, left := x.ledger.votesSeen[v.digest]; left || x.superseded(v, m.slot, due+time.Second) {
+			continue
+		}
+		if !x.sameRelay(v.at, due+500*time.Millisecond) || !x.uplink(min(public, v.at)-time.Second, due+time.Second) || due+time.Second > x.w.Now().Mono {
+			continue
+		}
+		if x.relayStart(v.at) > public {
+			continue // it may take what it learns when it learns it
+		}
+		x.breach(RuleVoteLost, "vote of %s for %s of slot %s came at %s and never went out", v.node, v.block.Short(), x.slot(m.slot), duration(v.at))
+		return
+	}
+}
+
+// superseded tells whether another vote of the key had left, or another node's may be preferred.
+func (x *play) superseded(v *ownVote, slot p2pwire.Slot, until time.Duration) bool {
+	margin := p2pwire.Slot(1)
+	if x.s.Nodes == 1 {
+		margin = 0
+	}
+	for _, c := range x.ledger.lastVotes[v.key] {
+		if c.left <= until && c.slot+margin >= slot {
+			return true
+		}
+	}
+	return false
+}
