@@ -16,8 +16,9 @@ type Config struct {
 	// OwnKeys are the finalizer keys whose votes must obey the vote rule; nil
 	// means every key that is seen.
 	OwnKeys [][p2pwire.FinalizerKeySize]byte
-	// Payloads is how many different payloads of one block a stream may carry; 0 means 1.
-	Payloads int
+	// Copies is how often one block may come on a stream, in whatever order; 0 means once, behind its
+	// parent.
+	Copies int
 	// OnBlock, if not nil, is told about every block as it is read.
 	OnBlock func(Seen)
 }
@@ -131,6 +132,14 @@ func (c *Checker) FeedSent(now, sent int64, peer string, data []byte) {
 	}
 	s.sent = sent
 	s.feed(c, now, data)
+}
+
+// Asked tells that the peer of a stream said that it lacks something: what it was sent may come again.
+func (c *Checker) Asked(peer string) {
+	if s := c.streams[peer]; s != nil {
+		clear(s.blocks)
+		clear(s.parents)
+	}
 }
 
 // Violations returns the breaches found so far, but for those of the order of votes, which

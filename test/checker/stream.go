@@ -3,7 +3,6 @@ package checker
 import (
 	"bytes"
 	"crypto/sha256"
-	"slices"
 
 	"bprelay/p2pwire"
 )
@@ -14,7 +13,7 @@ type stream struct {
 	buf     []byte
 	sent    int64 // when what is being fed had left
 	broken  bool
-	blocks  map[p2pwire.ID][][32]byte // sent on this stream: digests of the payloads
+	blocks  map[p2pwire.ID]int        // sent on this stream, how often
 	parents map[p2pwire.ID]p2pwire.ID // parent not sent before -> the child that came first
 	votes   map[[32]byte]bool         // digests of the votes sent
 	byKey   map[[p2pwire.FinalizerKeySize]byte][]castVote
@@ -29,7 +28,7 @@ type castVote struct {
 func newStream(name string) *stream {
 	return &stream{
 		name:    name,
-		blocks:  map[p2pwire.ID][][32]byte{},
+		blocks:  map[p2pwire.ID]int{},
 		parents: map[p2pwire.ID]p2pwire.ID{},
 		votes:   map[[32]byte]bool{},
 		byKey:   map[[p2pwire.FinalizerKeySize]byte][]castVote{},
@@ -79,15 +78,15 @@ func (s *stream) frame(c *Checker, now int64, frame p2pwire.Frame) {
 }
 
 func (s *stream) block(c *Checker, now int64, b p2pwire.Block) {
-	digest, known := sha256.Sum256(b.Body()), s.blocks[b.ID]
+	copies := max(c.cfg.Copies, 1)
 	switch child, late := s.parents[b.ID]; {
-	case slices.Contains(known, digest), len(known) >= max(c.cfg.Payloads, 1):
+	case s.blocks[b.ID] >= copies:
 		c.violate(RuleOnce, now, s, "block %s again", b.ID.Short())
-	case late && len(known) == 0:
+	case late && copies == 1:
 		c.violate(RuleParentsFirst, now, s, "block %s after its child %s", b.ID.Short(), child.Short())
 	}
-	s.blocks[b.ID] = append(known, digest)
-	if len(s.blocks[b.Previous]) == 0 {
+	s.blocks[b.ID]++
+	if s.blocks[b.Previous] == 0 {
 		s.parents[b.Previous] = b.ID
 	}
 	first, ids := c.block(now, s, b)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"strings"
 	"time"
 
@@ -93,8 +94,9 @@ func (x *play) watch(own []string) {
 		l.ownKeys[keys[len(keys)-1]] = true
 	}
 	x.check = checker.New(checker.Config{Own: x.own, Schedule: x.chain.Producers(), OwnKeys: keys})
-	// A damaged twin may pass before the good one; of votes only the network's side is judged.
-	x.inside = checker.New(checker.Config{Payloads: 4, OwnKeys: make([][p2pwire.FinalizerKeySize]byte, 1)})
+	// A block may be tried again, and a damaged twin pass before the good one. The order shows in what the
+	// nodes say, and of votes only the network's side is judged.
+	x.inside = checker.New(checker.Config{Copies: 5, OwnKeys: make([][p2pwire.FinalizerKeySize]byte, 1)})
 	x.w.Tap(x.delivered)
 }
 
@@ -117,6 +119,9 @@ func (l *ledger) frames(stream string, data []byte, f func(p2pwire.Frame)) {
 	}
 	*buf = append((*buf)[:0], rest...)
 }
+
+// stream names the relay's connection with a machine.
+func stream(name string, conn simnet.ConnID) string { return fmt.Sprintf("%s/%d", name, conn) }
 
 // traced takes what a node decided.
 func (x *play) traced(name string, e simnet.Event) {
@@ -142,7 +147,12 @@ func (x *play) traced(name string, e simnet.Event) {
 		if ours {
 			x.say("%s: does not produce slot %s: %s", name, x.slot(e.Slot), e.Reason)
 		}
-	case simnet.EventUnlinkable, simnet.EventGoAwaySent, simnet.EventGoAway, simnet.EventRedialSkip:
+	case simnet.EventUnlinkable:
+		x.say("%s: cannot link %s", name, e.ID.Short())
+		if m := x.ledger.made[e.ID]; ours && m != nil {
+			x.breach(string(checker.RuleParentsFirst), "%s got %s of slot %s without its parent", name, e.ID.Short(), x.slot(e.Slot))
+		}
+	case simnet.EventGoAwaySent, simnet.EventGoAway, simnet.EventRedialSkip:
 		x.say("%s: %s", name, e)
 	}
 }
@@ -150,8 +160,12 @@ func (x *play) traced(name string, e simnet.Event) {
 // read takes what the relay's core got.
 func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk []byte) {
 	from := nameOf(remote)
-	x.ledger.frames(from+">relay/"+string(rune(conn)), chunk, func(f p2pwire.Frame) {
+	x.ledger.frames(">"+stream(from, conn), chunk, func(f p2pwire.Frame) {
 		switch f.Type() {
+		case p2pwire.TypeHandshake, p2pwire.TypeRequest, p2pwire.TypeSyncRequest:
+			for _, c := range []*checker.Checker{x.check, x.inside} {
+				c.Asked(stream(from, conn))
+			}
 		case p2pwire.TypeSignedBlock:
 			if b, err := p2pwire.ParseBlock(f.Body()); err == nil {
 				x.readBlock(now, from, b, f)
@@ -215,12 +229,19 @@ func (x *play) isOwn(p p2pwire.Name) bool {
 func (x *play) delivered(now simnet.Instant, d simnet.Delivery) {
 	if d.From == addr("relay") {
 		to, wall := nameOf(d.To), x.w.Now().Wall-int64(x.w.Now().Mono)
-		stream := d.To + "/" + string(rune(d.Conn))
+		stream := stream(to, d.Conn)
 		if given := x.ledger.given[to]; given != nil {
 			x.inside.Feed(now.Wall, stream, d.Data)
 			x.ledger.frames(stream, d.Data, func(f p2pwire.Frame) {
-				if f.Type() == p2pwire.TypeSignedBlock {
-					given[sha256.Sum256(f.Payload())] = now.Mono
+				if f.Type() != p2pwire.TypeSignedBlock {
+					return
+				}
+				digest := sha256.Sum256(f.Payload())
+				if _, had := given[digest]; !had {
+					given[digest] = now.Mono
+				}
+				if b, err := p2pwire.ParseBlock(f.Body()); err == nil {
+					x.say("%s gets %s", to, b.ID.Short())
 				}
 			})
 		} else {
@@ -231,7 +252,7 @@ func (x *play) delivered(now simnet.Instant, d simnet.Delivery) {
 		return
 	}
 	if x.evil != nil && d.To == addr("obs") {
-		x.ledger.frames("obs/"+string(rune(d.Conn)), d.Data, x.evil.see)
+		x.ledger.frames("obs<"+stream(nameOf(d.From), d.Conn), d.Data, x.evil.see)
 	}
 }
 

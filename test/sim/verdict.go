@@ -137,7 +137,7 @@ func (x *play) judgeFanIn() {
 	for _, a := range x.ledger.fresh {
 		made := time.Duration(a.slot.Time() - x.chain.GenesisTime())
 		by := a.at + x.patience()
-		if a.at > made+2*time.Second || by > x.w.Now().Mono || !net.OnChain(a.id) {
+		if a.at < settled || a.at > made+2*time.Second || by > x.w.Now().Mono || !net.OnChain(a.id) {
 			continue
 		}
 		for _, name := range x.ours() {
