@@ -13,7 +13,7 @@ const afterDial = 31 * time.Second
 // hostile tells whether evil does it.
 func (k FaultKind) hostile() bool {
 	switch k {
-	case Twins, Echo, Unlink, Ahead, Forge, Own, Votes:
+	case Twins, Echo, Unlink, Ahead, Forge, Own, Votes, Ask:
 		return true
 	}
 	return false

@@ -233,6 +233,9 @@ func (d *draft) twins() {
 	if d.rng.IntN(2) == 0 {
 		d.add(Fault{At: d.any(), Kind: Reset, A: "relay", B: d.node()})
 	}
+	if d.rng.IntN(2) == 0 {
+		d.add(Fault{At: d.inRun(), Kind: Ask, For: d.between(time.Second, 4*time.Second)})
+	}
 }
 
 // made: blocks nobody can use, on the head, on an old parent, in our name.

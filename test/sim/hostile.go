@@ -45,6 +45,8 @@ func (e *hostile) start(f Fault) {
 	switch f.Kind {
 	case Echo:
 		e.echo = f.By
+	case Ask:
+		e.ask()
 	case Unlink:
 		old := e.seen[max(0, len(e.seen)-25)]
 		for i := range f.N {
@@ -61,6 +63,21 @@ func (e *hostile) start(f Fault) {
 			parent = e.forgeOwn(slot, parent, newest.QC, f.Kind == Own)
 		}
 	}
+}
+
+// ask requests what the relay may have, and comes again.
+func (e *hostile) ask() {
+	now := e.x.w.Now().Mono
+	if now >= e.until[Ask] {
+		return
+	}
+	e.x.w.At(now+250*time.Millisecond, e.ask)
+	from := e.seen[max(0, len(e.seen)-1-e.x.rng.IntN(6))]
+	if e.x.rng.IntN(2) == 0 {
+		e.send(p2pwire.AppendFrame(nil, p2pwire.SyncRequest{Start: from.Num, End: from.Num + 30}))
+		return
+	}
+	e.send(p2pwire.AppendFrame(nil, p2pwire.Request{Blocks: p2pwire.IDList{Mode: p2pwire.ListCatchUp, IDs: []p2pwire.ID{from.ID}}}))
 }
 
 // forge sends a block that no node can take.

@@ -67,6 +67,7 @@ const (
 	Forge   FaultKind = "forge"   // N: evil sends blocks of an own producer for the next N own slots, badly signed
 	Own     FaultKind = "own"     // N: evil does it with a valid signature: another instance has our key
 	Votes   FaultKind = "votes"   // For: evil sends forged votes for what it sees
+	Ask     FaultKind = "ask"     // For: evil asks for blocks, again and again
 )
 
 // duration prints a duration with its unit, without trailing zero units.
@@ -224,7 +225,7 @@ func (s Schedule) check() error {
 			need = 1
 		case Reset, Cut, Latency:
 			need = 2
-		case Twins, Echo, Unlink, Ahead, Forge, Own, Votes:
+		case Twins, Echo, Unlink, Ahead, Forge, Own, Votes, Ask:
 		default:
 			return fmt.Errorf("%s: no such fault", f)
 		}

@@ -1,0 +1,71 @@
+package mutants
+
+const (
+	judge   = "relay/core/judge.go"
+	claim   = "relay/core/claim.go"
+	inbound = "relay/core/inbound.go"
+	serve   = "relay/core/serve.go"
+	own     = "relay/core/own.go"
+	book    = "relay/core/core.go"
+)
+
+// All are the mutants there are.
+var All = append(append(claims, lineages...), messages...)
+
+// claims break I1: one block per slot, and what must not take a slot.
+var claims = []Mutant{
+	{
+		Name: "claims keyed by block number", Rule: "I1",
+		Edits: []Edit{
+			{judge, `c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {`, `c.claims.Get(uint64(e.producer), e.num); ok {`},
+			{claim, `m.book.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)`, `m.book.Claim(uint64(cl.Producer), cl.ID.Num(), cl.ID)`},
+			{claim, `if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)`, `if c.claims.Claim(uint64(e.producer), e.num, e.id)`},
+			{inbound, `if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id); e.slot`, `if c.claims.Claim(uint64(e.producer), e.num, e.id); e.slot`},
+			{serve, `c.claims.Get(uint64(b.producer), uint32(b.slot))`, `c.claims.Get(uint64(b.producer), b.num)`},
+		},
+	},
+	{
+		Name: "claims keyed by id only", Rule: "I1",
+		Edits: []Edit{
+			{judge, `c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {`, `c.claims.Get(uint64(e.producer), uint32(e.slot)); ok && id == e.id {`},
+			{claim, `return Denied`, `return Approved`},
+			{claim, `e.id) == dedup.Taken {`, `e.id) == 0 {`},
+		},
+	},
+	{
+		Name: "start fence = start time", Rule: "I1 across restarts",
+		Edits: []Edit{{judge, `c.started.Wall + int64(c.cfg.StartFence)`, `c.started.Wall`}},
+	},
+	{
+		Name: "claim evicted early", Rule: "the claim book never forgets below a monotone floor",
+		Edits: []Edit{
+			{book, `dedup.NewSlots(cfg.ClaimEntries)`, `dedup.NewSlots(2)`},
+			{"dedup/slots.go", "\t\ts.SetFloor(s.claims[0].slot)\n", ""},
+		},
+	},
+	{
+		Name: "clock step back reopens slots", Rule: "I1 whatever clocks do",
+		Edits: []Edit{
+			{book, "\tstop    bool\n", "\tstop    bool\n\tlatest  int64\n"},
+			{judge, "import (\n", "import (\n\t\"bprelay/dedup\"\n"},
+			{judge, "\tnow := c.now.Wall\n", "\tnow := c.now.Wall\n\tif now < c.latest {\n\t\tc.claims = dedup.NewSlots(c.cfg.ClaimEntries)\n\t\tc.claimer = memoryClaims{c.claims}\n\t}\n\tc.latest = now\n"},
+		},
+	},
+	{
+		Name: "foreign own-name block claims without signature", Rule: "a block from the network never mutes us unless its signature verifies",
+		Edits: []Edit{{inbound, `if op := c.own[v.Producer]; op != nil && signed {`, `if op := c.own[v.Producer]; op != nil {`}},
+	},
+	{
+		Name: "ring answers with withheld blocks", Rule: "I1: withheld blocks go nowhere",
+		Edits: []Edit{
+			{own, "\t\te.withheld = true\n\t\tc.setFrame(e, nil)\n", "\t\te.withheld = true\n"},
+			{serve, "\treturn ok && id == b.id\n", "\treturn true || ok && id == b.id\n"},
+			{"relay/core/catchup.go", `if !path[i].survived || (`, `if !path[i].survived && !path[i].own || (`},
+			{serve, "\tc.startPush(s, base, p2pwire.ID{})\n", "\ttop := c.head\n\tfor i := range c.blocks.n {\n\t\tif x := c.blocks.at(i); x.frame != nil && x.num >= top.num {\n\t\t\ttop = x\n\t\t}\n\t}\n\tc.startPush(s, base, top.id)\n"},
+		},
+	},
+	{
+		Name: "same id counted as conflict", Rule: "a prevented double block is counted, and only that",
+		Edits: []Edit{{own, `c.stats.OwnWithheld[ReasonSameID]++`, `c.stats.OwnWithheld[ReasonSameID], c.stats.Conflicts = 1+c.stats.OwnWithheld[ReasonSameID], c.stats.Conflicts+1`}},
+	},
+}
