@@ -125,7 +125,8 @@ func (c *Core) bottom(e *block) uint32 {
 }
 
 // fetchGap asks the sender of an orphan for what is missing below num: from the newest linked block
-// beneath that the sender or one of our nodes has, else from the sender's root.
+// beneath that the sender or one of our nodes has, even if the sender's root has moved past it, for
+// what lies between is missing too. Without one, from the sender's root.
 func (c *Core) fetchGap(s *session, num uint32) {
 	if c.since(s.lastPush) < askGap {
 		return
@@ -139,11 +140,9 @@ func (c *Core) fetchGap(s *session, num uint32) {
 		}
 	}
 	switch {
-	case from != nil && from.num >= s.rootNum:
+	case from != nil:
 		c.ask(s, from.id)
 	case s.rootNum < num && s.rootNum > 0:
 		c.ask(s, s.rootID)
-	case from != nil:
-		c.ask(s, from.id)
 	}
 }
