@@ -112,6 +112,9 @@ func (d *draft) quiet() {
 	}
 	if d.rng.IntN(3) == 0 {
 		d.Nodes, d.Layout, d.Length = 1+d.rng.IntN(2), "a", 25*time.Second
+		if d.Mode == simnet.Legacy {
+			d.Trx = 0 // a sibling's own branch would be irreversible at once
+		}
 	}
 	if d.rng.IntN(3) == 0 {
 		d.add(Fault{At: d.any(), Kind: Reset, A: "relay", B: "net0"})

@@ -5,10 +5,15 @@ import (
 	"time"
 )
 
-// Minimise makes a schedule smaller as long as it still breaks the rule: fewer faults, shorter and
-// weaker ones, a smaller world. It plays at most runs worlds.
-func Minimise(s Schedule, rule string, runs int) Schedule {
-	m := minimiser{best: s, rule: rule, left: runs}
+// Breaks returns a function that tells whether a schedule breaks a rule.
+func Breaks(rule string) func(Schedule) bool {
+	return func(s Schedule) bool { return Play(s, nil).Broken(rule) }
+}
+
+// Minimise makes a schedule smaller as long as it fails: fewer faults, shorter and weaker ones, a
+// smaller world. It calls fails at most runs times.
+func Minimise(s Schedule, fails func(Schedule) bool, runs int) Schedule {
+	m := minimiser{best: s, fails: fails, left: runs}
 	for again := true; again && m.left > 0; {
 		again = m.fewer()
 		again = m.simpler() || again
@@ -18,9 +23,9 @@ func Minimise(s Schedule, rule string, runs int) Schedule {
 }
 
 type minimiser struct {
-	best Schedule
-	rule string
-	left int
+	best  Schedule
+	fails func(Schedule) bool
+	left  int
 }
 
 // try keeps a schedule that still fails.
@@ -29,7 +34,7 @@ func (m *minimiser) try(s Schedule) bool {
 		return false
 	}
 	m.left--
-	if !Play(s, nil).Broken(m.rule) {
+	if !m.fails(s) {
 		return false
 	}
 	m.best = s

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"bprelay/p2pwire"
+	"bprelay/test/simnet"
 )
 
 const (
@@ -179,7 +181,22 @@ func (x *play) judgeLost(slot p2pwire.Slot) {
 			return
 		}
 	}
+	if x.s.Mode == simnet.Legacy && slices.ContainsFunc(x.ledger.candidates[slot], func(c *candidate) bool { return x.privateSince(c) < from }) {
+		return // nodes that lost slots before prefer their longer branch
+	}
 	x.breach(RuleLost, "slot %s: nothing was wrong", x.slot(slot))
+}
+
+// privateSince tells when the branch of a candidate that the network does not have began.
+func (x *play) privateSince(c *candidate) time.Duration {
+	since := x.mono(c.slot.Time())
+	for m := c.made; m != nil && x.isOwn(x.chain.ProducerAt(m.slot)); m = x.ledger.made[m.previous] {
+		if _, left := x.check.Left(m.id); left {
+			break
+		}
+		since = x.mono(m.slot.Time())
+	}
+	return since
 }
 
 // judgeVotes: a vote for a public block leaves, if no newer one of its key did before.

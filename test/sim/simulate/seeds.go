@@ -40,7 +40,7 @@ func runSeeds(o options, out io.Writer) error {
 	for _, v := range t.failed[:min(len(t.failed), o.most)] {
 		rule := v.Breaches[0].Rule
 		fmt.Fprintf(out, "\nseed %d breaks %s; as small as it gets:\n\n", v.Schedule.Seed, rule)
-		transcript(out, sim.Minimise(v.Schedule, rule, minimiseRuns))
+		transcript(out, sim.Minimise(v.Schedule, sim.Breaks(rule), minimiseRuns))
 	}
 	fmt.Fprintf(out, "seeds %d to %d: %d failed; %d of %d own slots public, faults and all; %d links lost; %s\n",
 		o.first, o.first+uint64(t.played)-1, len(t.failed), t.public, t.due, t.links, time.Since(start).Round(100*time.Millisecond))
