@@ -83,6 +83,9 @@ func (x *play) sick(name string, from, to, recovery time.Duration) {
 
 // ailLink marks a link, by either order of its ends.
 func (x *play) ailLink(a, b string, from, to, recovery time.Duration) {
+	if recovery == afterReset {
+		recovery += 4*x.s.Distance + 100*time.Millisecond // TCP's and nodeos' handshakes
+	}
 	if a == "obs" && b == "relay" || a == "relay" && b == "obs" {
 		recovery = afterDial
 	}

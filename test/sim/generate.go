@@ -30,6 +30,7 @@ var flavours = []func(d *draft){
 	(*draft).exhausted,
 	(*draft).clocks,
 	(*draft).blip,
+	(*draft).voters,
 	(*draft).mixed,
 }
 
@@ -157,7 +158,7 @@ func (d *draft) uplinks() { d.times(5, func() { d.uplink(pick(d, d.inRun(), d.an
 // blip: all connections to the network break at once, around our round or its end.
 func (d *draft) blip() {
 	starts, length := d.runs()
-	at := pick(d, starts...) + pick(d, length-500*time.Millisecond, d.between(0, length)) + d.between(-200*time.Millisecond, 300*time.Millisecond)
+	at := pick(d, starts...) + pick(d, length-d.between(1200*time.Millisecond, 2*time.Second), d.between(-time.Second, length))
 	for _, p := range append(numbered("net", d.Peers), "obs") {
 		d.add(Fault{At: at, Kind: Reset, A: "relay", B: p})
 		if d.rng.IntN(4) == 0 {
@@ -166,6 +167,26 @@ func (d *draft) blip() {
 	}
 	if d.rng.IntN(2) == 0 {
 		d.uplink(d.any())
+	}
+}
+
+// voters: behind our run, while our nodes do not agree in their votes, some are late and others lose
+// their link.
+func (d *draft) voters() {
+	d.Mode, d.Trx, d.Nodes = simnet.Savanna, 150*time.Millisecond, 2+d.rng.IntN(2)
+	starts, length := d.runs()
+	for _, start := range starts {
+		late, end := d.node(), start+length-500*time.Millisecond
+		d.add(Fault{At: end, Kind: Latency, A: late, B: "relay", For: 3 * time.Second, By: d.between(50*time.Millisecond, 600*time.Millisecond)})
+		for _, n := range numbered("bp", d.Nodes) {
+			if n != late {
+				d.add(Fault{At: end + d.between(0, 2*time.Second), Kind: Reset, A: "relay", B: n})
+				d.add(Fault{At: end + d.between(0, 2*time.Second), Kind: Reset, A: "relay", B: n})
+			}
+		}
+	}
+	if d.rng.IntN(3) == 0 {
+		d.add(Fault{At: d.inRun(), Kind: Pause, A: d.node(), For: d.between(500*time.Millisecond, 3*time.Second)})
 	}
 }
 
@@ -254,7 +275,7 @@ func (d *draft) instance() {
 	starts, length := d.runs()
 	start := pick(d, starts...)
 	at := start + pick(d, d.between(-3*time.Second, -100*time.Millisecond), d.between(0, length-2*time.Second))
-	d.add(Fault{At: at, Kind: Own, N: 1 + d.rng.IntN(6)})
+	d.add(Fault{At: at, Kind: Own, N: 1 + d.rng.IntN(8)})
 	if d.rng.IntN(2) == 0 {
 		d.add(Fault{At: at + d.between(20*time.Millisecond, 300*time.Millisecond), Kind: Clock, A: "relay", By: -d.between(500*time.Millisecond, 4*time.Second), For: d.between(time.Second, 5*time.Second)})
 	}

@@ -50,7 +50,11 @@ func (e *hostile) start(f Fault) {
 	case Unlink:
 		old := e.seen[max(0, len(e.seen)-25)]
 		for i := range f.N {
-			e.forge(newest.Slot+p2pwire.Slot(i), old.ID, "", p2pwire.QCClaim{Num: old.Num, Strong: true})
+			parent := old
+			if i%2 == 0 {
+				parent = newest
+			}
+			e.forge(newest.Slot+1+p2pwire.Slot(i/2), parent.ID, "", p2pwire.QCClaim{Num: parent.Num + 1, Strong: true})
 		}
 	case Ahead:
 		for i := range f.N {

@@ -62,7 +62,7 @@ const (
 	Burst   FaultKind = "burst"   // A, N: that many transactions at once
 	Twins   FaultKind = "twins"   // For: evil sends damaged copies of what it sees before the good ones
 	Echo    FaultKind = "echo"    // For, By: evil sends what it sees again, By later
-	Unlink  FaultKind = "unlink"  // N: evil sends that many made-up blocks on an old parent, with a QC claim
+	Unlink  FaultKind = "unlink"  // N: evil sends that many made-up blocks on an old or the newest one, with a QC claim for themselves
 	Ahead   FaultKind = "ahead"   // N: evil sends that many made-up blocks on the newest one
 	Forge   FaultKind = "forge"   // N: evil sends blocks of an own producer for the next N own slots, badly signed
 	Own     FaultKind = "own"     // N: evil does it with a valid signature: another instance has our key

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,15 +12,31 @@ import (
 	"time"
 )
 
-// found are seeds that once found a bug.
-var found = []uint64{
-	102, 375, 518, // after a blip of the uplink the blocks it had cost were never fetched
+// TestFound plays the schedules that once found a bug.
+func TestFound(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no schedules: ", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse(string(text))
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, b := range Play(s, nil).Breaches {
+			t.Errorf("%s: %s (go run ./test/sim/simulate --schedule test/sim/%s)", file, b, file)
+		}
+	}
 }
 
-// TestSchedules plays worlds of every flavour, those that once found a bug, and a few nobody has seen
-// before. -seeds asks for more of those, -seed for one alone.
+// TestSchedules plays worlds of every flavour, and a few that nobody has seen before. -seeds asks for
+// more of those, -seed for one alone.
 func TestSchedules(t *testing.T) {
-	list := slices.Clone(found)
+	var list []uint64
 	for s := range uint64(2 * len(flavours)) {
 		list = append(list, s)
 	}

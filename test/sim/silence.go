@@ -83,10 +83,11 @@ func (x *play) sameRelay(from, to time.Duration) bool {
 	return true
 }
 
-// uplinkLater tells whether there was a good way to the network for two seconds before the end.
+// uplinkLater tells whether there was a good way to the network for a while before the end.
 func (x *play) uplinkLater(from, end time.Duration) bool {
-	for at := from; at+2*time.Second <= end; at += 250 * time.Millisecond {
-		if x.uplink(at, at+2*time.Second) {
+	const while = 300 * time.Millisecond
+	for at := from; at+while <= end; at += 50 * time.Millisecond {
+		if x.uplink(at, at+while) {
 			return true
 		}
 	}
@@ -111,6 +112,9 @@ func (x *play) base(c *candidate) (id p2pwire.ID, clear bool) {
 			continue
 		}
 		sent, _ := x.check.Left(ids[0])
+		if x.check.Overtaken(ids[0], genesis+int64(c.at-500*time.Millisecond)) {
+			break // the lineage was over
+		}
 		switch {
 		case x.check.Overtaken(ids[0], until):
 			return id, false

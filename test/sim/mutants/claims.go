@@ -40,7 +40,7 @@ var claims = []Mutant{
 		Name: "claim evicted early", Rule: "the claim book never forgets below a monotone floor",
 		Edits: []Edit{
 			{book, `dedup.NewSlots(cfg.ClaimEntries)`, `dedup.NewSlots(2)`},
-			{"dedup/slots.go", "\t\ts.SetFloor(s.claims[0].slot)\n", ""},
+			{"dedup/slots.go", "\t\tif len(s.claims) == 0 || s.claims[0].slot >= slot {\n\t\t\ts.floor = slot\n\t\t\treturn BelowFloor\n\t\t}\n\t\ts.SetFloor(s.claims[0].slot)\n\t\ts.forgetLowest()\n\t\tat--\n", "\t\ts.claims, at = s.claims[:0], 0\n"},
 		},
 	},
 	{
