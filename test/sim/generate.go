@@ -31,6 +31,7 @@ var flavours = []func(d *draft){
 	(*draft).clocks,
 	(*draft).blip,
 	(*draft).voters,
+	(*draft).steer,
 	(*draft).mixed,
 }
 
@@ -157,6 +158,7 @@ func (d *draft) uplinks() { d.times(5, func() { d.uplink(pick(d, d.inRun(), d.an
 
 // blip: all connections to the network break at once, around our round or its end.
 func (d *draft) blip() {
+	d.Distance = pick(d, 0, 0, 30*time.Millisecond)
 	starts, length := d.runs()
 	at := pick(d, starts...) + pick(d, length-d.between(1200*time.Millisecond, 2*time.Second), d.between(-time.Second, length))
 	for _, p := range append(numbered("net", d.Peers), "obs") {
@@ -174,9 +176,12 @@ func (d *draft) blip() {
 // their link.
 func (d *draft) voters() {
 	d.Mode, d.Trx, d.Nodes = simnet.Savanna, 150*time.Millisecond, 2+d.rng.IntN(2)
+	d.Layout, d.Peers, d.Length = "nac", 2, 39*time.Second
 	starts, length := d.runs()
 	for _, start := range starts {
 		late, end := d.node(), start+length-500*time.Millisecond
+		// Without net1 there is no quorum, and a node that was on another branch votes weakly for long.
+		d.add(Fault{At: end - time.Second, Kind: Pause, A: "net1", For: 4 * time.Second})
 		d.add(Fault{At: end, Kind: Latency, A: late, B: "relay", For: 3 * time.Second, By: d.between(50*time.Millisecond, 600*time.Millisecond)})
 		for _, n := range numbered("bp", d.Nodes) {
 			if n != late {
@@ -267,6 +272,19 @@ func (d *draft) made() {
 	d.times(3, func() {
 		d.add(Fault{At: d.inRun() - d.between(0, time.Second), Kind: pick(d, Unlink, Ahead, Ahead, Forge, Forge), N: 1 + d.rng.IntN(12)})
 	})
+}
+
+// steer: made-up blocks and damaged copies right before our run, to have it begin in the wrong place.
+func (d *draft) steer() {
+	starts, _ := d.runs()
+	for _, start := range starts {
+		for at := start - 400*time.Millisecond; at < start+100*time.Millisecond; at += 60 * time.Millisecond {
+			d.add(Fault{At: at, Kind: pick(d, Unlink, Unlink, Ahead), N: 2})
+		}
+		if d.rng.IntN(2) == 0 {
+			d.add(Fault{At: start - 2*time.Second, Kind: Twins, For: 2 * time.Second})
+		}
+	}
 }
 
 // instance: another instance signs with our key, and clocks jump.

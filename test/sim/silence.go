@@ -16,7 +16,8 @@ const (
 
 // judgeSlot asks of an own slot that is not public whether it could have been saved.
 func (x *play) judgeSlot(slot p2pwire.Slot) {
-	if len(x.check.Blocks(x.chain.ProducerAt(slot), slot)) > 0 {
+	if ids := x.check.Blocks(x.chain.ProducerAt(slot), slot); len(ids) > 0 {
+		x.judgeStart(slot, ids[0])
 		return
 	}
 	if _, taken := x.ledger.foreign[slot]; taken || len(x.ledger.forged) > 0 {
@@ -47,7 +48,7 @@ func (x *play) unsaved(c *candidate) string {
 		return "the relay died"
 	case due <= x.relayStart(c.at)+fence:
 		return "start fence"
-	case !x.uplink(c.at-time.Second, end) && !x.uplinkLater(c.at, x.mono(late)-time.Second):
+	case !x.uplink(c.at-time.Second, end) && !x.uplinkLater(c.at, x.mono(late)-lateGrace):
 		return "no uplink"
 	case end > x.w.Now().Mono:
 		return "the end"
@@ -164,6 +165,31 @@ func (x *play) better(a, b *made) bool {
 	}
 	return string(a.id[:]) > string(b.id[:])
 }
+
+// judgeStart: a run begins on the best block that the relay had, when the block that begins it was
+// started, and for long enough to give it to the node. b is the own block of the slot that is public.
+func (x *play) judgeStart(slot p2pwire.Slot, id p2pwire.ID) {
+	b := x.ledger.made[id]
+	if b == nil || x.isOwn(x.chain.ProducerAt(slot-1)) || slot.Index() != 0 || len(x.ledger.forged) > 0 {
+		return
+	}
+	begun := x.mono(slot.Time()) - 500*time.Millisecond
+	for _, name := range b.by {
+		if !x.health.node(begun-4*time.Second, begun, name) {
+			return
+		}
+	}
+	parent := x.ledger.made[b.previous]
+	for _, a := range x.ledger.fresh {
+		if a.at >= settled && a.at+handOver <= begun && (parent == nil || x.better(a.made, parent)) && x.nodes["net0"].HasBlock(a.id) {
+			x.breach(RuleStart, "slot %s: %s is on %s, and %s had come at %s", x.slot(slot), id.Short(), b.previous.Short(), a.id.Short(), duration(a.at))
+			return
+		}
+	}
+}
+
+// handOver is what the relay may take to try a block and give it to all nodes.
+const handOver = 300 * time.Millisecond
 
 // judgeLost: with nothing wrong since a little before the run began, every slot of it must be public.
 func (x *play) judgeLost(slot p2pwire.Slot) {

@@ -14,6 +14,7 @@ import (
 const (
 	RuleSilence   = "silence"   // a candidate with the right parent was in the relay's hands and did not go out
 	RuleLost      = "lost"      // an own slot was lost and nothing was wrong
+	RuleStart     = "start"     // a run began on an older block than the relay had
 	RuleVoteLost  = "vote_lost" // a vote for a public block was in the relay's hands and did not go out
 	RuleFanIn     = "fan_in"    // a block of the network did not reach a node of ours in time
 	RuleFollow    = "follow"    // a node of ours is not on the public chain at the end

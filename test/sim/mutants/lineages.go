@@ -30,8 +30,4 @@ var lineages = []Mutant{
 		Name: "lineage kept after a newer QC outside it", Rule: "the lineage dies when the network finalizes another branch",
 		Edits: []Edit{{own, `if t == nil || c.lineage.dead ||`, `if t == nil || b.savanna || c.lineage.dead ||`}},
 	},
-	{
-		Name: "lineage kept after a longer branch outside it", Rule: "the lineage dies when the network goes another way (legacy)",
-		Edits: []Edit{{own, `if t == nil || c.lineage.dead ||`, `if t == nil || !b.savanna || c.lineage.dead ||`}},
-	},
 }

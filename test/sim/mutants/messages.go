@@ -21,10 +21,6 @@ var messages = []Mutant{
 		Edits: []Edit{{inbound, "\tfor i := len(path) - 1; i >= 0; i-- {\n", "\tfor i := range path {\n"}},
 	},
 	{
-		Name: "own children before parents", Rule: "I5, towards the network",
-		Edits: []Edit{{claim, "\tfor i := len(path) - 1; i >= 0; i-- {\n", "\tfor i := range path {\n"}},
-	},
-	{
 		Name: "a closed session counted as death without redial", Rule: "I6: the same node back over one message means the message was it",
 		Edits: []Edit{{"relay/core/suspects.go", "\tif why != ReasonPeerClosed {\n", "\tif true {\n"}},
 	},
