@@ -185,6 +185,9 @@ func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk [
 func (x *play) readBlock(now core.Instant, from string, b p2pwire.Block, f p2pwire.Frame) {
 	l := &x.ledger
 	m := l.made[b.ID]
+	if _, forged := l.forged[b.ID]; forged {
+		x.check.Network(x.w.Now().Wall, b) // genuine, whoever made it
+	}
 	if slot, forged := l.forged[b.ID]; forged && x.s.Keys && b.Savanna && slot.Time() < now.Wall+int64(6*time.Second) {
 		if _, known := l.foreign[slot]; !known {
 			l.foreign[slot] = taken{b.ID, now.Mono}
