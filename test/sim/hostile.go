@@ -96,9 +96,9 @@ func (e *hostile) forge(slot p2pwire.Slot, previous p2pwire.ID, producer string,
 // forgeOwn sends a block in an own producer's name.
 func (e *hostile) forgeOwn(slot p2pwire.Slot, previous p2pwire.ID, qc p2pwire.QCClaim, signed bool) p2pwire.ID {
 	producer := e.x.chain.ProducerAt(slot)
-	key := p2pwire.K1PrivateFromSeed("evil")
+	var key p2pwire.Signer = p2pwire.K1PrivateFromSeed("evil")
 	if signed {
-		key = e.x.chain.SigningKey(producer.String())
+		key = e.x.chain.SigningKey(producer.String(), slot)
 	}
 	id := e.block(slot, previous, producer, qc, key)
 	if signed {
@@ -107,7 +107,7 @@ func (e *hostile) forgeOwn(slot p2pwire.Slot, previous p2pwire.ID, qc p2pwire.QC
 	return id
 }
 
-func (e *hostile) block(slot p2pwire.Slot, previous p2pwire.ID, producer p2pwire.Name, qc p2pwire.QCClaim, key *p2pwire.K1Private) p2pwire.ID {
+func (e *hostile) block(slot p2pwire.Slot, previous p2pwire.ID, producer p2pwire.Name, qc p2pwire.QCClaim, key p2pwire.Signer) p2pwire.ID {
 	e.forged++
 	b := p2pwire.BlockBuilder{Slot: slot, Producer: producer, Previous: previous, Signer: key}
 	b.ActionMRoot[0], b.ActionMRoot[1] = byte(e.forged), byte(e.forged>>8)

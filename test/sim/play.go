@@ -187,7 +187,7 @@ func (x *play) startRelay() {
 	for _, name := range x.own {
 		p := core.Producer{Name: name}
 		if x.s.Keys {
-			p.Keys = []p2pwire.K1Key{x.chain.ProducerKey(name.String())}
+			p.Keys = []p2pwire.PublicKey{x.chain.ProducerKey(name.String())}
 		}
 		cfg.Producers = append(cfg.Producers, p)
 	}

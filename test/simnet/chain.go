@@ -175,8 +175,10 @@ func (c *Chain) ProducerKey(producer string) p2pwire.PublicKey {
 	return c.keys[mustName(producer)].Public()
 }
 
-// SigningKey returns the private key producer's blocks are signed with, for who pretends to be it.
-func (c *Chain) SigningKey(producer string) *p2pwire.K1Private { return c.keys[mustName(producer)] }
+// SigningKey returns what signs producer's block of a slot, for who pretends to be it.
+func (c *Chain) SigningKey(producer string, slot p2pwire.Slot) p2pwire.Signer {
+	return c.keyAt(mustName(producer), slot)
+}
 
 // FinalizerKey returns the chain's finalizer key of that name, in the policy or
 // not.
