@@ -34,7 +34,7 @@ var claims = []Mutant{
 	},
 	{
 		Name: "start fence = start time", Rule: "I1 across restarts",
-		Edits: []Edit{{judge, `c.started.Wall + int64(c.cfg.StartFence)`, `c.started.Wall`}},
+		Edits: []Edit{{judge, `c.startWall() + int64(c.cfg.StartFence)`, `c.startWall()`}},
 	},
 	{
 		Name: "claim evicted early", Rule: "the claim book never forgets below a monotone floor",
@@ -46,9 +46,9 @@ var claims = []Mutant{
 	{
 		Name: "clock step back reopens slots", Rule: "I1 whatever clocks do",
 		Edits: []Edit{
-			{book, "\tstop    bool\n", "\tstop    bool\n\tlatest  int64\n"},
+			{book, "\tstop    bool\n", "\tstop    bool\n\thighest int64\n"},
 			{judge, "import (\n", "import (\n\t\"bprelay/dedup\"\n"},
-			{judge, "\tnow := c.now.Wall\n", "\tnow := c.now.Wall\n\tif now < c.latest {\n\t\tc.claims = dedup.NewSlots(c.cfg.ClaimEntries)\n\t\tc.claimer = memoryClaims{c.claims}\n\t}\n\tc.latest = now\n"},
+			{judge, "func (c *Core) judge(e *block) (action, Reason) {\n", "func (c *Core) judge(e *block) (action, Reason) {\n\tif c.now.Wall < c.highest {\n\t\tc.claims = dedup.NewSlots(c.cfg.ClaimEntries)\n\t\tc.claimer = memoryClaims{c.claims}\n\t}\n\tc.highest = c.now.Wall\n"},
 		},
 	},
 	{

@@ -12,11 +12,11 @@ var lineages = []Mutant{
 	},
 	{
 		Name: "early blocks refused", Rule: "I3: blocks leave up to 450 ms early",
-		Edits: []Edit{{judge, `p2pwire.SlotAt(now+int64(c.cfg.MaxFuture))`, `p2pwire.SlotAt(now)`}},
+		Edits: []Edit{{judge, `p2pwire.SlotAt(c.latest()+int64(c.cfg.MaxFuture))`, `p2pwire.SlotAt(c.latest())`}},
 	},
 	{
 		Name: "exhausted blocks refused", Rule: "I3: exhausted blocks leave up to 6 s early",
-		Edits: []Edit{{judge, `p2pwire.SlotAt(now+int64(c.cfg.MaxFuture))`, `p2pwire.SlotAt(now+int64(p2pwire.SlotDuration))`}},
+		Edits: []Edit{{judge, `p2pwire.SlotAt(c.latest()+int64(c.cfg.MaxFuture))`, `p2pwire.SlotAt(c.latest()+int64(p2pwire.SlotDuration))`}},
 	},
 	{
 		Name: "public head moved by unverified blocks", Rule: "I6: unverified blocks never steer the arbitration",
