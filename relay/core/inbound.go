@@ -222,9 +222,10 @@ func (c *Core) signatureKnown(v *p2pwire.Block) bool {
 const maxLearned = 256
 
 // learnKey remembers by which key a survived block was signed. A producer that signs with several
-// stays unknown: which of them are needed only its authority tells.
+// stays unknown: which of them are needed only its authority tells. Only what stands above the public
+// head teaches: nodeos ignores a block at or below its root, whoever signed it.
 func (c *Core) learnKey(b *block) {
-	if !b.savanna || b.signed || b.frame == nil || c.own[b.producer] != nil {
+	if c.head == nil || b.num <= c.head.num || !b.savanna || b.signed || b.frame == nil || c.own[b.producer] != nil {
 		return
 	}
 	v, err := p2pwire.ParseBlock(p2pwire.Frame(b.frame.b).Body())
