@@ -137,7 +137,9 @@ func (c *Checker) FeedSent(now, sent int64, peer string, data []byte) {
 // Asked tells that the peer of a stream said that it lacks something: what it was sent may come again.
 func (c *Checker) Asked(peer string) {
 	if s := c.streams[peer]; s != nil {
-		clear(s.blocks)
+		for id := range s.blocks {
+			s.again[id]++
+		}
 		clear(s.parents)
 	}
 }

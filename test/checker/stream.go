@@ -14,6 +14,7 @@ type stream struct {
 	sent    int64 // when what is being fed had left
 	broken  bool
 	blocks  map[p2pwire.ID]int        // sent on this stream, how often
+	again   map[p2pwire.ID]int        // how often it may come again: the peer lacked something since
 	parents map[p2pwire.ID]p2pwire.ID // parent not sent before -> the child that came first
 	votes   map[[32]byte]bool         // digests of the votes sent
 	byKey   map[[p2pwire.FinalizerKeySize]byte][]castVote
@@ -29,6 +30,7 @@ func newStream(name string) *stream {
 	return &stream{
 		name:    name,
 		blocks:  map[p2pwire.ID]int{},
+		again:   map[p2pwire.ID]int{},
 		parents: map[p2pwire.ID]p2pwire.ID{},
 		votes:   map[[32]byte]bool{},
 		byKey:   map[[p2pwire.FinalizerKeySize]byte][]castVote{},
@@ -80,6 +82,8 @@ func (s *stream) frame(c *Checker, now int64, frame p2pwire.Frame) {
 func (s *stream) block(c *Checker, now int64, b p2pwire.Block) {
 	copies := max(c.cfg.Copies, 1)
 	switch child, late := s.parents[b.ID]; {
+	case s.again[b.ID] > 0:
+		s.again[b.ID]--
 	case s.blocks[b.ID] >= copies:
 		c.violate(RuleOnce, now, s, "block %s again", b.ID.Short())
 	case late && copies == 1:

@@ -32,6 +32,7 @@ var flavours = []func(d *draft){
 	(*draft).blip,
 	(*draft).voters,
 	(*draft).steer,
+	(*draft).crashes,
 	(*draft).mixed,
 }
 
@@ -124,7 +125,7 @@ func (d *draft) quiet() {
 }
 
 func (d *draft) crash(at time.Duration) {
-	f := Fault{At: at, Kind: pick(d, Kill, Kill, Stale, Stale, Old), A: d.node(), For: d.between(50*time.Millisecond, 4*time.Second)}
+	f := Fault{At: at, Kind: pick(d, Kill, Kill, Stale, Stale, Old), A: d.node(), For: pick(d, d.between(50*time.Millisecond, 4*time.Second), d.between(10*time.Millisecond, 300*time.Millisecond))}
 	if f.Kind == Old {
 		f.By = d.between(time.Second, 15*time.Second)
 	}
@@ -134,7 +135,7 @@ func (d *draft) crash(at time.Duration) {
 // crashes: our nodes die and come back, on what they have.
 func (d *draft) crashes() {
 	d.Nodes = 2 + d.rng.IntN(2)
-	d.times(4, func() { d.crash(d.inRun()) })
+	d.times(6, func() { d.crash(d.inRun()) })
 }
 
 func (d *draft) uplink(at time.Duration) {

@@ -90,7 +90,7 @@ const settled = 8 * time.Second
 // patience is what the relay may take in worlds where messages are on trial.
 func (x *play) patience() time.Duration {
 	if x.evil != nil {
-		return 4 * time.Second
+		return 1500 * time.Millisecond
 	}
 	return time.Second
 }
@@ -98,7 +98,7 @@ func (x *play) patience() time.Duration {
 func (x *play) judgeLinks() {
 	most := 0
 	if x.evil != nil {
-		most = 16
+		most = 24 // a few for each of its messages that were tried, until it was shut out for long
 	}
 	if x.ledger.linksLost > most {
 		x.breach(RuleLinks, "our nodes ended %d links over what they were sent", x.ledger.linksLost)
