@@ -28,7 +28,7 @@ func runMutants(o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	caught, total := 0, 0
 	for _, m := range mutants.All {
 		if !strings.Contains(m.Name, o.only) {
