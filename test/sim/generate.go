@@ -87,4 +87,3 @@ func (d *draft) times(most int, f func()) {
 		f()
 	}
 }
-
