@@ -34,7 +34,8 @@ type Relay struct {
 	ids     map[core.SessionID]simnet.ConnID
 	addrs   map[simnet.ConnID]string
 	redial  []redial
-	fails   map[string]int
+	fails   map[string]int           // attempts that failed, and sessions that did not last, in a row
+	up      map[string]time.Duration // since when the last session is there
 	remotes map[simnet.ConnID]string
 	full    bool // something waits for room in a connection
 	scratch p2pwire.Scratch
@@ -72,6 +73,7 @@ func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
 	r.ids = map[core.SessionID]simnet.ConnID{}
 	r.addrs = map[simnet.ConnID]string{}
 	r.fails = map[string]int{}
+	r.up = map[string]time.Duration{}
 	r.remotes = map[simnet.ConnID]string{}
 	for _, a := range slices.Concat(r.cfg.Nodes, r.cfg.Peers) {
 		host.Dial(a)
@@ -88,7 +90,7 @@ func (r *Relay) side(addr string) core.Side {
 // Dialled implements simnet.Endpoint.
 func (r *Relay) Dialled(now simnet.Instant, conn simnet.ConnID, addr string) {
 	r.now = core.Instant(now)
-	r.fails[addr] = 0
+	r.up[addr] = r.now.Mono
 	r.addrs[conn] = addr
 	r.open(conn, core.SessionInfo{Side: r.side(addr), Dialled: true, Name: addr, Remote: addr})
 }
@@ -137,25 +139,37 @@ func (r *Relay) Disconnected(now simnet.Instant, conn simnet.ConnID) {
 	r.pump()
 }
 
-// lost redials: an own node at once, a network peer after a second.
+// lost redials as the engine does: an own node at once, but only once in a row, a network peer after a
+// second.
 func (r *Relay) lost(conn simnet.ConnID, wait time.Duration) {
 	addr, ok := r.addrs[conn]
 	if !ok {
 		return
 	}
 	delete(r.addrs, conn)
-	if r.side(addr) == core.Network {
-		wait = max(wait, time.Second)
+	if r.now.Mono-r.up[addr] >= 2*time.Second {
+		r.fails[addr] = 0
 	}
+	switch {
+	case r.side(addr) == core.Network:
+		wait = max(wait, time.Second)
+	case r.fails[addr] > 0 && wait == 0:
+		wait = r.pause(addr)
+	}
+	r.fails[addr]++
 	r.redial = append(r.redial, redial{r.now.Mono + wait, addr})
+}
+
+// pause is how long a peer is left alone that fails again and again.
+func (r *Relay) pause(addr string) time.Duration {
+	return min(50*time.Millisecond<<min(r.fails[addr], 6), 2*time.Second)
 }
 
 // DialFailed implements simnet.Endpoint.
 func (r *Relay) DialFailed(now simnet.Instant, addr string) {
 	r.now = core.Instant(now)
+	r.redial = append(r.redial, redial{r.now.Mono + r.pause(addr), addr})
 	r.fails[addr]++
-	wait := min(50*time.Millisecond<<min(r.fails[addr], 6), time.Second)
-	r.redial = append(r.redial, redial{r.now.Mono + wait, addr})
 	r.c.DialFailed(r.now, r.side(addr), addr, nil)
 	r.pump()
 }
