@@ -284,14 +284,18 @@ func (c *Core) setVerified(b *block) {
 	if b.verified || !b.public || !b.linked {
 		return
 	}
+	best := better(b, c.head)
 	for x := b; x != nil && x.public && !x.verified; x = c.blocks.get(x.prev) {
 		x.verified = true
+		if best && c.own[x.producer] != nil && !x.own && !x.signed && x.frame != nil {
+			c.foreignOwn(nil, x) // what the keys known here do not tell, our nodes do
+		}
 		c.slotPublic(x)
 		if p := c.blocks.get(x.prev); p != nil && p.claimed && !x.claimed {
 			c.slotEcho(p, EchoBuiltOn, x.arrived)
 		}
 	}
-	if better(b, c.head) {
+	if best {
 		c.head = b
 		c.lineage.recheck = true
 		c.roundPublic(b)

@@ -251,7 +251,7 @@ func (c *Core) learnKey(b *block) {
 func (c *Core) foreignOwn(s *session, e *block) {
 	// What this relay let out before it was restarted comes back that way too: the journal knows it,
 	// and without one it lies behind the fence.
-	if r := c.concede(e); r != dedup.Same && e.slot > c.fenceSlot(e.producer) {
+	if r := c.concede(e); (r == dedup.Claimed || r == dedup.Taken) && e.slot > c.fenceSlot(e.producer) {
 		c.alarm(ReasonForeignBlock, s, e)
 	}
 }

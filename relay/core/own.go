@@ -95,8 +95,8 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if e.held && e.why == ReasonUnknownParent {
 		c.repairGap(s)
 	}
-	if c.lineage.tip == e {
-		c.lineage.recheck = true
+	if c.lineage.tip == e || len(c.held) > 1 {
+		c.lineage.recheck = true // a later one may have waited for it
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *Core) repairGap(s *session) {
 	}
 	s.lastAsk = c.now.Mono
 	for x := c.head; x != nil && x.num > s.rootNum; x = c.blocks.get(x.prev) {
-		if x.taken || (x.has.has(s.lane) && c.since(x.arrived) > askGap) {
+		if x.id == s.headID || (x.has.has(s.lane) && c.since(x.arrived) > askGap) {
 			c.ask(s, x.id)
 			return
 		}
@@ -173,7 +173,7 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 	if end := e.slot.Time(); c.wall() < end {
 		now, next = c.wall(), end
 	}
-	if why == ReasonPreferredNode || why == ReasonAheadOfTime {
+	if why == ReasonPreferredNode || why == ReasonAheadOfTime || why == ReasonGap {
 		until, _ := c.waits(e)
 		now, next = c.wall(), int64(until)+c.clock.used
 	}

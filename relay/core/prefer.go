@@ -40,6 +40,9 @@ func (c *Core) rankOf(e *block) int {
 // is a choice at a run's start, and wherever slots would be left out; and only with a clock that the
 // others confirm it is worth a wait.
 func (c *Core) waits(e *block) (until time.Duration, why Reason) {
+	if until := time.Duration(e.frame.at) + gapWait; c.now.Mono < until && c.besideGap(e) {
+		return until, ReasonGap
+	}
 	gap := c.leavesOut(e)
 	if gap && c.blocks.get(e.prev).slot.Time() < c.startWall() {
 		// A node may have made the blocks for these slots while the relay was away: they are asked for.
@@ -65,6 +68,21 @@ func (c *Core) waits(e *block) (until time.Duration, why Reason) {
 		e.waits = min(from+c.cfg.PreferWait, stamp-preferMargin)
 	}
 	return e.waits, ReasonPreferredNode
+}
+
+// gapWait is how long a block waits that its node may have made on another branch than its later ones.
+const gapWait = 300 * time.Millisecond
+
+// besideGap tells whether a node that made a candidate has been asked for the ancestors of a later one
+// of its blocks, and this is not known to be among them: the answer is the node's best branch, which
+// is not always the one it is producing on, and it must not take that one's slots.
+func (c *Core) besideGap(e *block) bool {
+	for _, h := range c.held {
+		if h.why == ReasonUnknownParent && h.num > e.num && h.sent.meets(&e.sent) && !c.extends(h, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // leavesOut tells whether slots lie between a candidate and its parent.

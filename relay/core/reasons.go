@@ -33,6 +33,7 @@ const (
 	ReasonClaimFailed
 	ReasonPreferredNode
 	ReasonAheadOfTime
+	ReasonGap
 
 	// Lost slots: why nothing of ours went out, or to no avail.
 	ReasonNoNode
@@ -101,7 +102,7 @@ type reasonText struct{ text, help string }
 var reasonTexts = [numReasons]reasonText{
 	ReasonNone:           {"none", "no reason"},
 	ReasonClaimed:        {"claimed", "the slot was free and the parent right: the block went out"},
-	ReasonSameID:         {"same_id", "another node made the identical block; one copy went out"},
+	ReasonSameID:         {"same_id", "another node made the identical block, which is decided already: it counts once"},
 	ReasonSlotTaken:      {"slot_taken", "another node's block already has this slot; this sibling stays inside, as it should"},
 	ReasonBelowFloor:     {"below_floor", "the slot is older than the claim book remembers; it is closed to new blocks"},
 	ReasonTooOld:         {"too_old", "the block came after its round and grace were over"},
@@ -122,6 +123,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonClaimFailed:    {"claim_failed", "the claim could not be recorded, so the block must not leave"},
 
 	ReasonPreferredNode: {"preferred_node", "the block waits, at most prefer_wait, for that of a node of higher priority"},
+	ReasonGap:           {"gap", "the node was asked for the ancestors of a later block of its own; this one waits a moment to show whether it is one of them"},
 	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
 
 	ReasonNoNode:          {"no_node", "no node of ours was connected when the block was due"},

@@ -17,24 +17,26 @@ var claims = []Mutant{
 	{
 		Name: "claims keyed by block number", Rule: "I1",
 		Edits: []Edit{
-			{judge, `c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {`, `c.claims.Get(uint64(e.producer), e.num); ok {`},
+			{judge, `c.claims.Get(uint64(e.producer), uint32(e.slot))`, `c.claims.Get(uint64(e.producer), e.num)`},
 			{claim, `m.book.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)`, `m.book.Claim(uint64(cl.Producer), cl.ID.Num(), cl.ID)`},
-			{claim, `if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)`, `if c.claims.Claim(uint64(e.producer), e.num, e.id)`},
-			{inbound, `if c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id); e.slot`, `if c.claims.Claim(uint64(e.producer), e.num, e.id); e.slot`},
+			{claim, `c.claims.Get(uint64(cl.Producer), uint32(cl.Slot))`, `c.claims.Get(uint64(cl.Producer), cl.ID.Num())`},
+			{claim, `granted(c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID))`, `granted(c.claims.Claim(uint64(cl.Producer), cl.ID.Num(), cl.ID))`},
+			{claim, `r := c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)`, `r := c.claims.Claim(uint64(e.producer), e.num, e.id)`},
+			{claim, `switch c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id) {`, `switch c.claims.Claim(uint64(e.producer), e.num, e.id) {`},
 			{serve, `c.claims.Get(uint64(b.producer), uint32(b.slot))`, `c.claims.Get(uint64(b.producer), b.num)`},
 		},
 	},
 	{
 		Name: "claims keyed by id only", Rule: "I1",
 		Edits: []Edit{
-			{judge, `c.claims.Get(uint64(e.producer), uint32(e.slot)); ok {`, `c.claims.Get(uint64(e.producer), uint32(e.slot)); ok && id == e.id {`},
+			{judge, "\tid, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))\n", "\tid, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))\n\tclaimed = claimed && id == e.id\n"},
 			{claim, `return Denied`, `return Approved`},
-			{claim, `e.id) == dedup.Taken {`, `e.id) == 0 {`},
+			{claim, `case dedup.Claimed, dedup.Same:`, `case dedup.Claimed, dedup.Same, dedup.Taken:`},
 		},
 	},
 	{
 		Name: "start fence = start time", Rule: "I1 across restarts",
-		Edits: []Edit{{judge, `c.startWall() + int64(c.cfg.StartFence)`, `c.startWall()`}},
+		Edits: []Edit{{book, `now.Wall + int64(cfg.StartFence)`, `now.Wall`}},
 	},
 	{
 		Name: "claim evicted early", Rule: "the claim book never forgets below a monotone floor",
