@@ -170,6 +170,9 @@ func (c *Core) syncDue(v *session) {
 	y := v.sync
 	switch {
 	case !y.asked || c.since(y.progress) >= syncPatience:
+		if y.asked && y.given == 0 {
+			y.tip = v.rootID // its head may be on a branch of its own
+		}
 		c.fetchFor(v)
 		return
 	case c.since(y.since) >= syncPace:

@@ -66,9 +66,17 @@ func (c *Core) relink(b *block) {
 	})
 }
 
-// nameRoot makes the session's root known, if the ring does not reach that far.
+// nameRoot makes the session's root known, if the ring does not reach that far. What builds on the root
+// of one of our nodes is linked: it has that.
 func (c *Core) nameRoot(s *session) {
-	if s.info.Side == Network && s.stubs < maxStubs {
+	if s.info.Side == Internal {
+		if b := c.stub(s.rootID); b != nil && !b.own {
+			b.taken = true
+			c.relink(b)
+		}
+		return
+	}
+	if s.stubs < maxStubs {
 		if c.blocks.get(s.rootID) == nil {
 			s.stubs++
 		}

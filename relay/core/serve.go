@@ -14,6 +14,20 @@ func (c *Core) mayShow(b *block) bool {
 	return ok && id == b.id
 }
 
+// private tells whether a block that a node names as its head is none the network would know: one kept
+// inside, or one where the network has another.
+func (c *Core) private(id p2pwire.ID) bool {
+	if b := c.blocks.get(id); b != nil && (b.own || b.public) {
+		return !b.public
+	}
+	for i := range c.blocks.n {
+		if x := c.blocks.at(i); x.num == id.Num() && x.verified && x.public {
+			return true
+		}
+	}
+	return false
+}
+
 // request serves a peer that asks for blocks.
 func (c *Core) request(s *session, r *p2pwire.Request) {
 	if r.Blocks.Mode != p2pwire.ListCatchUp && r.Blocks.Mode != p2pwire.ListNormal {
@@ -25,7 +39,7 @@ func (c *Core) request(s *session, r *p2pwire.Request) {
 	}
 	if s.info.Side == Internal && s.sync != nil && s.sync.far {
 		if !s.sync.asked {
-			if len(r.Blocks.IDs) > 0 {
+			if len(r.Blocks.IDs) > 0 && !c.private(r.Blocks.IDs[0]) {
 				s.sync.tip = r.Blocks.IDs[0]
 			}
 			c.fetchFor(s)
