@@ -295,6 +295,9 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 			return false
 		}
 		if !x.survived && !(x == b && unproven) {
+			if !c.onTrial(x.frame) {
+				c.stall() // when it came every node had it
+			}
 			return false // follows when it has survived
 		}
 		path = append(path, x)
