@@ -296,7 +296,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 		}
 		if !x.survived && !(x == b && unproven) {
 			if !c.onTrial(x.frame) {
-				c.stall() // nobody lacked it so far
+				c.stall() // when it came every node had it
 			}
 			return false // follows when it has survived
 		}

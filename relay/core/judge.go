@@ -87,6 +87,8 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		return actWithhold, ReasonNotLineage
 	}
 	switch {
+	case c.head == nil && (p == nil || !p.public) && c.missedBefore(e):
+		return c.orGiveUp(e, ReasonUnknownParent)
 	case c.head == nil:
 		return actForward, ReasonClaimed
 	case p == c.head:
@@ -102,6 +104,13 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		return actHold, ReasonOlderParent
 	}
 	return actForward, ReasonClaimed
+}
+
+// missedBefore tells whether a candidate that no fence holds back may build on a block that one of our
+// nodes made while there was no relay: in its round or the one before.
+func (c *Core) missedBefore(e *block) bool {
+	begin := e.slot - p2pwire.Slot(e.slot.Index()) - p2pwire.RoundSlots
+	return e.slot > c.fenceSlot(e.producer) && begin.Time() < c.startWall()
 }
 
 // superseded tells whether the public head is another producer's block for a later slot. That producer

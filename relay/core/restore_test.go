@@ -178,6 +178,11 @@ func TestRestoredFence(t *testing.T) {
 		x := makeBlock(head, base+1, ourName)
 		a.send(x.frame)
 		r.run(100 * time.Millisecond)
+		if r.c.Snapshot(r.now).Stats.OwnForwarded > 0 {
+			t.Errorf("fence at %d: out although its parent may be one of ours, made while there was no relay", fence)
+		}
+		a.send(head.frame) // what it was asked for
+		r.run(200 * time.Millisecond)
 		if got := r.c.Snapshot(r.now).Stats.OwnForwarded == 1; got != open {
 			t.Errorf("fence at %d: forwarded %v", fence, got)
 		}

@@ -28,7 +28,7 @@ func (x *play) plan(i int, f Fault) {
 		x.w.At(end, func() { x.say("END OF %s", f) })
 	}
 	switch f.Kind {
-	case Kill, Stale, Old:
+	case Kill, Stale, Old, Torn:
 		x.planKill(f)
 	case Pause:
 		x.sick(f.A, f.At, end, afterPause)
@@ -64,6 +64,10 @@ func (x *play) plan(i int, f Fault) {
 		})
 	case Clock:
 		x.planClock(f)
+	case Disk:
+		x.health.ill("disk", f.At, end, time.Second) // what failed is tried again after a while
+		x.w.At(f.At, func() { x.disk.Failing = true })
+		x.w.At(end, func() { x.disk.Failing = false })
 	case Burst:
 		x.w.At(f.At, func() {
 			for range f.N {
@@ -109,6 +113,9 @@ func (x *play) planKill(f Fault) {
 			}
 			x.relay = nil
 			x.w.Kill(addr("relay"))
+			if f.Kind == Torn {
+				x.disk.Torn = f.N
+			}
 			x.w.At(f.At+f.For, x.startRelay)
 		})
 		return

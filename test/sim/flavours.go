@@ -24,6 +24,7 @@ var flavours = []func(d *draft){
 	(*draft).steer,
 	(*draft).crashes,
 	(*draft).mixed,
+	(*draft).disks,
 }
 
 // quiet: nothing happens, or peers of the network come and go.
@@ -128,6 +129,34 @@ func (d *draft) relays() {
 		d.add(Fault{At: at + d.between(0, 200*time.Millisecond), Kind: Isolate, A: "relay", For: d.between(500*time.Millisecond, 4*time.Second)})
 	case 2:
 		d.add(Fault{At: d.inRun(), Kind: Reset, A: "relay", B: d.node()})
+	}
+}
+
+// journals gives the relay a state directory.
+func (d *draft) journals() {
+	d.Journal = pick(d, time.Millisecond, 5*time.Millisecond, 30*time.Millisecond)
+}
+
+// disks: a relay that journals is restarted in a round, its disk whole or not, while those who have its
+// last blocks are out of reach and another node of ours made other ones.
+func (d *draft) disks() {
+	d.journals()
+	d.Nodes, d.Trx, d.Distance = 2+d.rng.IntN(2), 150*time.Millisecond, pick(d, 0, 0, 30*time.Millisecond)
+	starts, _ := d.runs()
+	for _, start := range starts {
+		at := start + d.between(-500*time.Millisecond, 2*time.Second)
+		f := Fault{At: at, Kind: Kill, A: "relay", For: d.between(10*time.Millisecond, 500*time.Millisecond)}
+		if d.rng.IntN(3) > 0 {
+			f.Kind, f.N = Torn, journalRecord*d.rng.IntN(24)+1+d.rng.IntN(journalRecord-1)
+		}
+		d.add(f)
+		switch d.rng.IntN(4) {
+		case 0:
+			d.add(Fault{At: d.inRun(), Kind: Disk, A: "relay", For: d.between(100*time.Millisecond, 2*time.Second)})
+		default:
+			d.add(Fault{At: at + d.between(0, 50*time.Millisecond), Kind: Isolate, A: "relay", For: d.between(2500*time.Millisecond, 4500*time.Millisecond)})
+			d.add(Fault{At: at + d.between(-100*time.Millisecond, 50*time.Millisecond), Kind: pick(d, Kill, Pause), A: d.node(), For: d.between(2*time.Second, 5*time.Second)})
+		}
 	}
 }
 

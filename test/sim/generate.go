@@ -35,6 +35,9 @@ func Generate(seed uint64) Schedule {
 		d.Length = time.Duration(12*len(d.Layout)+3) * time.Second // to behind the second run
 	}
 	flavours[seed%uint64(len(flavours))](d)
+	if d.Journal == 0 && d.rng.IntN(4) == 0 {
+		d.journals()
+	}
 	slices.SortStableFunc(d.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 	return d.Schedule
 }

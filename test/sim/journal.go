@@ -8,9 +8,13 @@ import (
 	"bprelay/relay/core"
 )
 
-// Disk is a relay's state directory in virtual time: it outlives the relay, and holds the bytes of a
+// journalRecord is the size of a journal's records: without whole records at its end a file looks
+// complete. No journal can survive a disk that does that.
+const journalRecord = 64
+
+// StateDir is a relay's state directory in virtual time: it outlives the relay, and holds the bytes of a
 // real journal. It is the relay's core.Claimer and core.VoteMarker.
-type Disk struct {
+type StateDir struct {
 	// Latency is how long a write takes until it is on disk. One is under way at a time; what comes
 	// meanwhile goes with the next one.
 	Latency time.Duration
@@ -21,6 +25,8 @@ type Disk struct {
 	Torn int
 	// Starts counts the starts, Complete those that found a complete journal.
 	Starts, Complete int
+	// Whole: the last start found a complete journal.
+	Whole bool
 
 	data    []byte // on disk
 	ledger  *journal.Ledger
@@ -40,7 +46,7 @@ type entry struct {
 const diskBeat = 2 * time.Second
 
 // start is the relay's start: what was under way is lost, the rest is read.
-func (d *Disk) start(now core.Instant, cfg *core.Config, fence time.Duration) core.Restored {
+func (d *StateDir) start(now core.Instant, cfg *core.Config, fence time.Duration) core.Restored {
 	d.waiting, d.writing, d.beat = nil, nil, now.Mono+diskBeat
 	if len(d.data) > 0 {
 		d.data = d.data[:max(len(d.data)-d.Torn, 0)]
@@ -56,7 +62,7 @@ func (d *Disk) start(now core.Instant, cfg *core.Config, fence time.Duration) co
 	}
 	d.ledger = ledger
 	d.Starts++
-	if h.Complete {
+	if d.Whole = h.Complete; d.Whole {
 		d.Complete++
 	}
 	d.data = ledger.Snapshot([32]byte{byte(d.Starts), byte(d.Starts >> 8)}, now.Wall)
@@ -74,7 +80,7 @@ func (d *Disk) start(now core.Instant, cfg *core.Config, fence time.Duration) co
 }
 
 // Claim implements core.Claimer.
-func (d *Disk) Claim(now core.Instant, cl core.Claim) core.Verdict {
+func (d *StateDir) Claim(now core.Instant, cl core.Claim) core.Verdict {
 	if !d.ledger.Claim(claimOf(cl)) {
 		return core.Denied
 	}
@@ -87,27 +93,27 @@ func claimOf(cl core.Claim) journal.Claim {
 }
 
 // MarkVotes implements core.VoteMarker.
-func (d *Disk) MarkVotes(now core.Instant, m core.VoteMark) {
+func (d *StateDir) MarkVotes(now core.Instant, m core.VoteMark) {
 	d.ledger.Mark(journal.Mark{Key: m.Key, Slot: uint32(m.Slot)})
 	d.ask(now, entry{mark: &m})
 }
 
 // SettleVotes implements core.VoteMarker. Simulated relays are killed.
-func (d *Disk) SettleVotes(core.Instant, core.VoteMark) {}
+func (d *StateDir) SettleVotes(core.Instant, core.VoteMark) {}
 
-func (d *Disk) ask(now core.Instant, e entry) {
+func (d *StateDir) ask(now core.Instant, e entry) {
 	d.waiting = append(d.waiting, e)
 	d.write(now)
 }
 
-func (d *Disk) write(now core.Instant) {
+func (d *StateDir) write(now core.Instant) {
 	if d.writing == nil && len(d.waiting) > 0 {
 		d.writing, d.waiting, d.done = d.waiting, nil, now.Mono+d.Latency
 	}
 }
 
 // next is when the disk has something to say.
-func (d *Disk) next() time.Duration {
+func (d *StateDir) next() time.Duration {
 	if d.writing != nil {
 		return min(d.done, d.beat)
 	}
@@ -115,7 +121,7 @@ func (d *Disk) next() time.Duration {
 }
 
 // due ends the write whose time has come, and tells the core.
-func (d *Disk) due(now core.Instant, c *core.Core) {
+func (d *StateDir) due(now core.Instant, c *core.Core) {
 	if now.Mono >= d.beat {
 		d.beat = now.Mono + diskBeat
 		if !d.Failing {

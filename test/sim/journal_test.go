@@ -16,7 +16,7 @@ func TestRestartWithJournal(t *testing.T) {
 		for i := range 24 {
 			after := time.Duration(i)*190*time.Millisecond - 300*time.Millisecond
 			down := time.Duration(100+i*37%900) * time.Millisecond
-			disk := &Disk{Latency: time.Duration(1+i%5*6) * time.Millisecond}
+			disk := &StateDir{Latency: time.Duration(1+i%5*6) * time.Millisecond}
 			sc := Scenario{
 				Seed: 700 + uint64(i), Mode: mode, Nodes: 2 + i%2, Rounds: 1, Trx: 150 * time.Millisecond, Journal: disk,
 				Script: []Step{{After: after, For: down, Target: "relay"}},
@@ -39,7 +39,7 @@ func TestRestartWithJournal(t *testing.T) {
 func TestTornJournal(t *testing.T) {
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for i := range 24 {
-			disk := &Disk{Latency: 2 * time.Millisecond, Torn: 64*(i%3) + 7}
+			disk := &StateDir{Latency: 2 * time.Millisecond, Torn: 64*(i%3) + 7}
 			sc := Scenario{
 				Seed: 800 + uint64(i), Mode: mode, Nodes: 3, Rounds: 1, Trx: 50 * time.Millisecond, Journal: disk,
 				Script: []Step{{After: time.Duration(i-12) * 50 * time.Millisecond, For: time.Duration(50+i*41%400) * time.Millisecond, Target: "relay"}},
@@ -72,7 +72,7 @@ func safe(t *testing.T, sc Scenario, o *Outcome) {
 func TestFailingJournal(t *testing.T) {
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for s := range uint64(4) {
-			disk := &Disk{Latency: 3 * time.Millisecond}
+			disk := &StateDir{Latency: 3 * time.Millisecond}
 			sc := Scenario{Seed: 900 + s, Mode: mode, Nodes: 2, Rounds: 1, Trx: 150 * time.Millisecond, Journal: disk, Script: []Step{
 				{After: time.Duration(s) * 900 * time.Millisecond, For: 1500 * time.Millisecond, Target: "disk"},
 			}}
@@ -92,7 +92,7 @@ func TestFailingJournal(t *testing.T) {
 func TestFaultsWithJournal(t *testing.T) {
 	for s := range uint64(8) {
 		for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
-			disk := &Disk{Latency: time.Duration(1+s*8) * time.Millisecond}
+			disk := &StateDir{Latency: time.Duration(1+s*8) * time.Millisecond}
 			sc := Scenario{Seed: 950 + s, Mode: mode, Nodes: 2 + int(s%2), Rounds: 4, Trx: 200 * time.Millisecond, Faults: true, Evil: s%3 == 0, Journal: disk}
 			check(t, sc, Run(sc))
 		}

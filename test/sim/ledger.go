@@ -14,21 +14,21 @@ import (
 
 // ledger is the truth to judge by: what was made, what reached the relay, what reached others.
 type ledger struct {
-	made        map[p2pwire.ID]*made
-	candidates  map[p2pwire.Slot][]*candidate // own blocks the relay was given by our nodes
-	votes       []*ownVote
-	fresh       []*arrival // genuine blocks of the network as the relay first got them
-	arrived     map[[32]byte]bool
-	given       map[string]map[[32]byte]time.Duration // node -> payloads it got from the relay
-	forged      map[p2pwire.ID]p2pwire.Slot           // own blocks another instance signed
-	foreign     map[p2pwire.Slot]taken                // own slots for which the relay was shown one of those
-	relayStarts []time.Duration
-	trx         int
-	linksLost   int
-	votesSeen   map[[32]byte]time.Duration // votes the network got, by payload, and when they had left
-	lastVotes   map[[p2pwire.FinalizerKeySize]byte][]cast
-	ownKeys     map[[p2pwire.FinalizerKeySize]byte]bool
-	readers     map[string]*[]byte
+	made       map[p2pwire.ID]*made
+	candidates map[p2pwire.Slot][]*candidate // own blocks the relay was given by our nodes
+	votes      []*ownVote
+	fresh      []*arrival // genuine blocks of the network as the relay first got them
+	arrived    map[[32]byte]bool
+	given      map[string]map[[32]byte]time.Duration // node -> payloads it got from the relay
+	forged     map[p2pwire.ID]p2pwire.Slot           // own blocks another instance signed
+	foreign    map[p2pwire.Slot]taken                // own slots for which the relay was shown one of those
+	starts     []relayStart
+	trx        int
+	linksLost  int
+	votesSeen  map[[32]byte]time.Duration // votes the network got, by payload, and when they had left
+	lastVotes  map[[p2pwire.FinalizerKeySize]byte][]cast
+	ownKeys    map[[p2pwire.FinalizerKeySize]byte]bool
+	readers    map[string]*[]byte
 }
 
 // made is a block that a simulated node produced.
@@ -54,6 +54,9 @@ type arrival struct {
 	digest [32]byte
 	at     time.Duration
 }
+
+// relayStart is a start of the relay, and until when slots were closed because of it.
+type relayStart struct{ at, fenced time.Duration }
 
 type taken struct {
 	id p2pwire.ID

@@ -65,6 +65,7 @@ func (m *minimiser) simpler() (changed bool) {
 		func(s *Schedule) bool { old := s.Buffer; s.Buffer = 0; return old != 0 },
 		func(s *Schedule) bool { old := s.Full; s.Full = 0; return old != 0 },
 		func(s *Schedule) bool { old := s.Keys; s.Keys = false; return old },
+		func(s *Schedule) bool { old := s.Journal; s.Journal = 0; return old != 0 },
 		func(s *Schedule) bool { s.Nodes--; return true },
 		func(s *Schedule) bool { s.Peers--; return true },
 		func(s *Schedule) bool { old := s.Layout; s.Layout = "na"; return len(old) > 2 },

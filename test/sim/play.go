@@ -27,6 +27,7 @@ type play struct {
 	nodes  map[string]*simnet.Node
 	states map[string]*simnet.State // of nodes that are down, and snapshots by fault
 	relay  *Relay
+	disk   *StateDir // nil: the relay has none
 	starts int
 	evil   *hostile
 	own    []p2pwire.Name
@@ -135,6 +136,9 @@ func (x *play) build() {
 	for _, name := range append(x.public(), "obs") {
 		x.start(name, nil, true)
 	}
+	if s.Journal > 0 {
+		x.disk = &StateDir{Latency: s.Journal}
+	}
 	x.startRelay()
 	for _, name := range x.ours() {
 		begin := time.Duration(0)
@@ -180,7 +184,7 @@ func (x *play) start(name string, st *simnet.State, stale bool) {
 	x.w.Add(addr(name), x.nodes[name])
 }
 
-// startRelay starts a relay that knows nothing of an earlier one.
+// startRelay starts a relay that knows nothing of an earlier one but what its state directory has.
 func (x *play) startRelay() {
 	x.starts++
 	cfg := core.Config{ChainID: x.chain.ID(), DedupEntries: 1 << 10, ClaimEntries: 512, RingBlocks: 512, Observer: observer{x}}
@@ -192,7 +196,7 @@ func (x *play) startRelay() {
 		cfg.Producers = append(cfg.Producers, p)
 	}
 	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.s.Seed), byte(x.s.Seed>>8), byte(x.starts)
-	rc := RelayConfig{Core: cfg, SendBuffer: x.s.Buffer, Read: x.read}
+	rc := RelayConfig{Core: cfg, Disk: x.disk, SendBuffer: x.s.Buffer, Read: x.read}
 	for _, name := range x.ours() {
 		rc.Nodes = append(rc.Nodes, addr(name))
 	}
@@ -202,8 +206,13 @@ func (x *play) startRelay() {
 	x.relay = NewRelay(rc)
 	x.check.Restart(x.w.Now().Wall)
 	clear(x.ledger.foreign)
-	x.ledger.relayStarts = append(x.ledger.relayStarts, x.w.Now().Mono)
 	x.w.Add(addr("relay"), x.relay)
+	now := x.w.Now().Mono
+	start := relayStart{at: now, fenced: now + fence}
+	if x.disk != nil && x.disk.Whole {
+		start.fenced = x.ledger.starts[len(x.ledger.starts)-1].fenced
+	}
+	x.ledger.starts = append(x.ledger.starts, start)
 }
 
 // transactions pushes one at a random node, and comes again.

@@ -27,7 +27,7 @@ type Scenario struct {
 	Keys     bool // the relay knows our producer's key
 	Rotate   bool // it changes at our second judged round; the relay is not told
 	// Journal is the relay's state directory; nil: none.
-	Journal *Disk
+	Journal *StateDir
 	// Script plays named faults at offsets from the start of our first judged round.
 	Script []Step
 	Log    func(format string, args ...any)

@@ -17,7 +17,7 @@ type RelayConfig struct {
 	// Nodes and Peers are the addresses it dials: our nodes and the network's.
 	Nodes, Peers []string
 	// Disk, optionally, is its state directory: it journals.
-	Disk *Disk
+	Disk *StateDir
 	// SendBuffer is how many bytes a connection takes that its peer has not read; 0 means any number.
 	SendBuffer int
 	// Read, if not nil, is told of bytes as the core gets them. remote is the address that was dialled,

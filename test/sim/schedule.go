@@ -29,8 +29,10 @@ type Schedule struct {
 	// Buffer is how many bytes a connection of the relay takes that the peer has not read; 0: any.
 	Buffer int
 	// Keys tells the relay the own producers' signing keys.
-	Keys   bool
-	Faults []Fault
+	Keys bool
+	// Journal is how long the relay's state directory takes to write a claim; 0: it has none.
+	Journal time.Duration
+	Faults  []Fault
 }
 
 // Fault is one thing that goes wrong. Machines are called relay, bp0, net0, obs (a node of the network
@@ -58,6 +60,8 @@ const (
 	Cut     FaultKind = "cut"     // A, B, For: one way, what is sent waits
 	Isolate FaultKind = "isolate" // A, For: cut both ways from all of the network
 	Latency FaultKind = "latency" // A, B, For, By: one way, that much more
+	Torn    FaultKind = "torn"    // A (a relay that journals), For, N: as kill, and the disk lost the last N bytes it said it had, not just whole records
+	Disk    FaultKind = "disk"    // A (a relay that journals), For: no write of its journal succeeds
 	Clock   FaultKind = "clock"   // A, For, By: its wall clock is off; For 0: for good
 	Burst   FaultKind = "burst"   // A, N: that many transactions at once
 	Twins   FaultKind = "twins"   // For: evil sends damaged copies of what it sees before the good ones
@@ -104,8 +108,8 @@ func (f Fault) String() string {
 // line.
 func (s Schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "world seed=%d mode=%s layout=%s nodes=%d peers=%d length=%s trx=%s distance=%s full=%d buffer=%d keys=%t\n",
-		s.Seed, s.Mode, s.Layout, s.Nodes, s.Peers, duration(s.Length), duration(s.Trx), duration(s.Distance), s.Full, s.Buffer, s.Keys)
+	fmt.Fprintf(&b, "world seed=%d mode=%s layout=%s nodes=%d peers=%d length=%s trx=%s distance=%s full=%d buffer=%d keys=%t journal=%s\n",
+		s.Seed, s.Mode, s.Layout, s.Nodes, s.Peers, duration(s.Length), duration(s.Trx), duration(s.Distance), s.Full, s.Buffer, s.Keys, duration(s.Journal))
 	for _, f := range s.Faults {
 		fmt.Fprintln(&b, f)
 	}
@@ -164,6 +168,8 @@ func (s *Schedule) parseWorld(words []string) (err error) {
 			s.Distance, err = time.ParseDuration(value)
 		case "keys":
 			s.Keys, err = strconv.ParseBool(value)
+		case "journal":
+			s.Journal, err = time.ParseDuration(value)
 		default:
 			err = fmt.Errorf("no option %q of a world", key)
 		}
@@ -223,6 +229,11 @@ func (s Schedule) check() error {
 		switch f.Kind {
 		case Kill, Stale, Old, Pause, Slow, Isolate, Clock, Burst:
 			need = 1
+		case Torn, Disk:
+			need = 1
+			if f.A != "relay" || s.Journal <= 0 || f.Kind == Torn && f.N%journalRecord == 0 {
+				return fmt.Errorf("%s: this fault needs a relay that journals, and an end that is not between two records", f)
+			}
 		case Reset, Cut, Latency:
 			need = 2
 		case Twins, Echo, Unlink, Ahead, Forge, Own, Votes, Ask:

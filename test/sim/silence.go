@@ -46,8 +46,10 @@ func (x *play) unsaved(c *candidate) string {
 		return "too early"
 	case !x.sameRelay(c.at, end):
 		return "the relay died"
-	case due <= x.relayStart(c.at)+fence:
+	case due <= x.relayStart(c.at).fenced:
 		return "start fence"
+	case !x.health.well(c.at, end, "disk"):
+		return "the disk failed"
 	case !x.uplink(c.at-time.Second, end) && !x.uplinkLater(c.at, x.mono(late)-lateGrace):
 		return "no uplink"
 	case end > x.w.Now().Mono:
@@ -65,9 +67,9 @@ func (x *play) unsaved(c *candidate) string {
 
 func (x *play) mono(wall int64) time.Duration { return time.Duration(wall - x.chain.GenesisTime()) }
 
-func (x *play) relayStart(at time.Duration) (start time.Duration) {
-	for _, s := range x.ledger.relayStarts {
-		if s <= at {
+func (x *play) relayStart(at time.Duration) (start relayStart) {
+	for _, s := range x.ledger.starts {
+		if s.at <= at {
 			start = s
 		}
 	}
@@ -77,7 +79,7 @@ func (x *play) relayStart(at time.Duration) (start time.Duration) {
 // sameRelay tells whether one relay process lived all that time.
 func (x *play) sameRelay(from, to time.Duration) bool {
 	for _, f := range x.s.Faults {
-		if f.Kind == Kill && f.A == "relay" && f.At >= from && f.At <= to {
+		if (f.Kind == Kill || f.Kind == Torn) && f.A == "relay" && f.At >= from && f.At <= to {
 			return false
 		}
 	}
@@ -121,7 +123,7 @@ func (x *play) base(c *candidate) (id p2pwire.ID, clear bool) {
 			return id, false
 		case sent > genesis+int64(c.at):
 			return id, false // the parent went out later than its child came
-		case x.relayStart(c.at) > time.Duration(sent-genesis):
+		case x.relayStart(c.at).at > time.Duration(sent-genesis):
 			return id, false // this relay may not know it
 		}
 		return ids[0], true
@@ -198,11 +200,11 @@ func (x *play) judgeLost(slot p2pwire.Slot) {
 		run--
 	}
 	from, to := x.mono(run.Time())-2*time.Second, x.mono(slot.Time())+500*time.Millisecond
-	machines := []string{"relay"}
+	machines := []string{"relay", "disk"}
 	for _, name := range x.ours() {
 		machines = append(machines, name, name+"-relay")
 	}
-	if x.mono(slot.Time()) <= x.relayStart(to)+fence || !x.health.well(from, to, machines...) || !x.uplink(from, to) {
+	if x.mono(slot.Time()) <= x.relayStart(to).fenced || !x.health.well(from, to, machines...) || !x.uplink(from, to) {
 		return
 	}
 	// With a partition in the network two chains may be right.
@@ -255,7 +257,7 @@ func (x *play) judgeVotes() {
 		if !x.sameRelay(v.at, due+500*time.Millisecond) || !x.uplink(min(public, v.at)-time.Second, due+time.Second) || due+time.Second > x.w.Now().Mono {
 			continue
 		}
-		if x.relayStart(v.at) > public {
+		if x.relayStart(v.at).at > public {
 			continue // it may take what it learns when it learns it
 		}
 		x.breach(RuleVoteLost, "vote of %s for %s of slot %s came at %s and never went out", v.node, v.block.Short(), x.slot(m.slot), duration(v.at))

@@ -7,6 +7,7 @@ const (
 	serve   = "relay/core/serve.go"
 	own     = "relay/core/own.go"
 	book    = "relay/core/core.go"
+	read    = "ha/journal/read.go"
 )
 
 // All are the mutants there are.
@@ -37,6 +38,14 @@ var claims = []Mutant{
 	{
 		Name: "start fence = start time", Rule: "I1 across restarts",
 		Edits: []Edit{{book, `now.Wall + int64(cfg.StartFence)`, `now.Wall`}},
+	},
+	{
+		Name: "claims forgotten on restart", Rule: "a journal's claims hold after a restart",
+		Edits: []Edit{{read, "if !l.Claim(Claim{", "if false && !l.Claim(Claim{"}},
+	},
+	{
+		Name: "journal trusted with a torn tail", Rule: "only a complete journal lifts the start fence",
+		Edits: []Edit{{read, "\t\t\tfault(\"it ends within record %d\", place)\n", ""}},
 	},
 	{
 		Name: "claim evicted early", Rule: "the claim book never forgets below a monotone floor",
