@@ -42,6 +42,7 @@ type block struct {
 	taken    bool // one of our nodes named it as its head
 	signed   bool // its signature is of a known key of its producer
 	survived bool // a node made or took this very payload
+	echoed   bool // own: a network peer sent something under this id before our node did
 	held     bool
 	withheld bool
 	followed bool // another node's candidate for its slot has come

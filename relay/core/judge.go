@@ -53,7 +53,7 @@ func (c *Core) judge(e *block) (action, Reason) {
 	if claimed && e.by.verdict != sigBad {
 		return actForward, ReasonClaimed // its slot is its own: there is nobody to wait for
 	}
-	if e.slot <= c.fenceSlot(e.producer) && (c.shownElse(e) || !c.learnedFor(e)) {
+	if e.slot <= c.fenceSlot(e.producer) && !e.echoed && (c.shownElse(e) || !c.learnedFor(e)) {
 		return c.orGiveUp(e, ReasonStartFence)
 	}
 	if until, why := c.waits(e); c.now.Mono < until {

@@ -33,7 +33,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 			e.counted = false
 			c.boot.orphans--
 		}
-		e.signed, e.has = false, lanes{}
+		e.echoed, e.signed, e.has = e.public, false, lanes{}
 		c.setFrame(e, nil)
 	}
 	if e != nil && !e.stub() {
