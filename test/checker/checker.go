@@ -134,9 +134,11 @@ func (c *Checker) FeedSent(now, sent int64, peer string, data []byte) {
 	s.feed(c, now, data)
 }
 
-// Asked tells that the peer of a stream said that it lacks something: what it was sent may come again.
-func (c *Checker) Asked(peer string) {
+// Asked tells that at now (unix ns, on the sender's side) the peer of a stream said that it lacks
+// something: what it was sent until then may come again.
+func (c *Checker) Asked(now int64, peer string) {
 	if s := c.streams[peer]; s != nil {
+		s.asked = now
 		for id := range s.blocks {
 			s.again[id]++
 		}

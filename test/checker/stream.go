@@ -12,6 +12,7 @@ type stream struct {
 	name    string
 	buf     []byte
 	sent    int64 // when what is being fed had left
+	asked   int64 // when the peer said last that it lacks something
 	broken  bool
 	blocks  map[p2pwire.ID]int        // sent on this stream, how often
 	again   map[p2pwire.ID]int        // how often it may come again: the peer lacked something since
@@ -89,7 +90,9 @@ func (s *stream) block(c *Checker, now int64, b p2pwire.Block) {
 	case late && copies == 1:
 		c.violate(RuleParentsFirst, now, s, "block %s after its child %s", b.ID.Short(), child.Short())
 	}
-	s.blocks[b.ID]++
+	if s.blocks[b.ID]++; s.blocks[b.ID] == 1 && s.asked > 0 && s.sent <= s.asked {
+		s.again[b.ID]++ // it was on its way then
+	}
 	if s.blocks[b.Previous] == 0 {
 		s.parents[b.Previous] = b.ID
 	}

@@ -167,7 +167,7 @@ func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk [
 		switch f.Type() {
 		case p2pwire.TypeHandshake, p2pwire.TypeRequest, p2pwire.TypeSyncRequest:
 			for _, c := range []*checker.Checker{x.check, x.inside} {
-				c.Asked(stream(from, conn))
+				c.Asked(now.Wall, stream(from, conn))
 			}
 		case p2pwire.TypeSignedBlock:
 			if b, err := p2pwire.ParseBlock(f.Body()); err == nil {
