@@ -91,7 +91,7 @@ func (c *Core) throwOut(t trial) {
 // dropPayload takes a bad payload's entry away, unless its id is genuine: then only its bytes are not,
 // and good ones are waited for.
 func (c *Core) dropPayload(e *block) {
-	if !e.verified && !e.signed && !e.own {
+	if !e.verified && !e.signed && !e.own && e != c.lineage.tip {
 		c.removeTree(e)
 		return
 	}

@@ -39,7 +39,7 @@ type block struct {
 	public   bool // the network has it, or it was claimed
 	claimed  bool // its slot is ours
 	verified bool // its id is genuine: signed by a known key, or vouched for
-	taken    bool // one of our nodes named it as its head
+	taken    bool // one of our nodes has it: it named it as its head, voted for it or built on it
 	signed   bool // its signature is of a known key of its producer
 	survived bool // a node made or took this very payload
 	echoed   bool // own: a network peer sent something under this id before our node did
@@ -63,6 +63,8 @@ type block struct {
 	left     time.Duration // claimed: when it was queued for the network
 	waits    time.Duration // own: Mono until which it waits for a preferred node's, once it did
 	until    int64         // held: Wall at which it is judged again at the latest
+	armed    time.Duration
+	gap      bool
 	retry    time.Duration // its claim failed: when it may be asked for again
 }
 
@@ -279,24 +281,34 @@ func (c *Core) fork(a, b *block) *block {
 	return a
 }
 
-// setVerified records that a public block and so its public ancestors are good, and moves the public
-// head if it is better.
+// setVerified records that a public block and so its public ancestors are good.
 func (c *Core) setVerified(b *block) {
-	if b.verified || !b.public || !b.linked {
+	if !b.public || !b.linked {
 		return
 	}
-	best := better(b, c.head)
+	// What the keys known here do not tell, our nodes do; but they do not look at what is irreversible,
+	// and only about a block as high as the head one can be sure that it is not.
+	judged := !b.signed && (c.head == nil || b.num >= c.head.num)
 	for x := b; x != nil && x.public && !x.verified; x = c.blocks.get(x.prev) {
 		x.verified = true
-		if best && c.own[x.producer] != nil && !x.own && !x.signed && x.frame != nil {
-			c.foreignOwn(nil, x) // what the keys known here do not tell, our nodes do
+		if judged && c.own[x.producer] != nil && !x.own && !x.signed && x.frame != nil {
+			c.foreignOwn(nil, x)
 		}
 		c.slotPublic(x)
 		if p := c.blocks.get(x.prev); p != nil && p.claimed && !x.claimed {
 			c.slotEcho(p, EchoBuiltOn, x.arrived)
 		}
 	}
-	if best {
+	c.advance(b)
+}
+
+// advance moves the public head to a verified block if it is better. A signature alone does not move
+// it: whoever has the key of a producer, or had it once, can sign what no node would build on.
+func (c *Core) advance(b *block) {
+	if !b.survived && !b.taken && !b.own {
+		return
+	}
+	if better(b, c.head) {
 		c.head = b
 		c.lineage.recheck = true
 		c.roundPublic(b)
@@ -311,6 +323,7 @@ func (c *Core) vouch(b *block, by *lanes) {
 	if !b.public {
 		return
 	}
+	b.taken = true
 	for x := b; x != nil && x.public && !x.survived; x = c.blocks.get(x.prev) {
 		if x.given.meets(by) {
 			x.survived = true

@@ -42,6 +42,8 @@ const (
 	sampleAge = 30 * time.Second
 	// stepPatience is how long after a step most of the sources are waited for.
 	stepPatience = 2 * time.Second
+	// doubtLimit is how long after a step their word is waited for at all.
+	doubtLimit = 3 * stepPatience
 	// No clock shows a time before 2001-09-09, nor one after 2116.
 	leastWall, mostWall = 1e18, 1 << 62
 )
@@ -61,6 +63,10 @@ func (c *Core) enter(now Instant) {
 	k.raw = raw
 	if beyond(step, c.cfg.ClockLimit) {
 		c.clockStepped(step)
+	}
+	if k.doubt && c.since(k.since) >= doubtLimit {
+		k.doubt = false // the others do not agree among themselves: there is only our own clock
+		c.judgeAnew()
 	}
 	if !k.fixed && !k.doubt {
 		k.used = raw

@@ -178,7 +178,7 @@ func (c *Core) overQuota(s *session, v *p2pwire.Block, signed bool) Reason {
 // dropOrphans forgets the orphans of a session that ended.
 func (c *Core) dropOrphans(s *session) {
 	for i := 0; i < c.blocks.n && c.boot.orphans > 0; i++ {
-		if x := c.blocks.at(i); x.counted && x.source == s.id && !c.shared(x) {
+		if x := c.blocks.at(i); x.counted && x.source == s.id && !c.shared(x) && x != c.lineage.tip {
 			c.remove(x)
 			i--
 		}
@@ -266,6 +266,7 @@ func (c *Core) publicElsewhere(s *session, e *block) {
 	c.concede(e)
 	e.withheld, e.public, e.linked, e.survived = false, true, true, true
 	c.setVerified(e)
+	c.votes.public(c, e)
 	c.fanIn(e, nil, false)
 }
 

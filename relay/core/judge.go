@@ -53,7 +53,7 @@ func (c *Core) judge(e *block) (action, Reason) {
 	if claimed && e.by.verdict != sigBad {
 		return actForward, ReasonClaimed // its slot is its own: there is nobody to wait for
 	}
-	if e.slot <= c.fenceSlot(e.producer) && !e.echoed && (c.shownElse(e) || !c.learnedFor(e)) {
+	if e.slot <= c.fenceSlot(e.producer) && !e.echoed && (c.shownElse(e, false) || !c.learnedFor(e)) {
 		return c.orGiveUp(e, ReasonStartFence)
 	}
 	if until, why := c.waits(e); c.now.Mono < until {
@@ -74,6 +74,8 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 			return c.orGiveUp(e, ReasonUnknownParent)
 		case p.num < c.lib() || (c.head != nil && c.outvoted(p, c.head)):
 			return actWithhold, ReasonBelowLIB
+		case c.shownElse(e, true):
+			return actWithhold, ReasonSlotTaken // the claim was recorded, its block may never have left
 		}
 		return actForward, ReasonClaimed
 	}
@@ -81,7 +83,7 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		switch {
 		case p == nil || (p.stub() && !p.public):
 			return c.orGiveUp(e, ReasonUnknownParent)
-		case p == c.lineage.tip:
+		case p == c.lineage.tip || c.onLineage(p):
 			return actForward, ReasonClaimed
 		}
 		return actWithhold, ReasonNotLineage
@@ -117,7 +119,19 @@ func (c *Core) missedBefore(e *block) bool {
 // keeps building on what it has: in Savanna its branch wins by its timestamp, and in legacy a late run
 // of ours would only cost the network a fork before it wins by its length.
 func (c *Core) superseded(e *block) bool {
-	return c.head != nil && c.head.slot > e.slot && c.head.producer != e.producer
+	return c.head != nil && c.head.slot > e.slot && c.head.producer != e.producer &&
+		(c.head.slot-1).Time() <= c.latest()
+}
+
+// onLineage tells whether p continues the lineage with blocks that have their slots, from elsewhere.
+func (c *Core) onLineage(p *block) bool {
+	for x := p; x != nil && x != c.lineage.tip; x = c.blocks.get(x.prev) {
+		id, ok := c.claims.Get(uint64(x.producer), uint32(x.slot))
+		if !x.verified || !x.public || x.num <= c.lineage.tip.num || !ok || id != x.id {
+			return false
+		}
+	}
+	return p != nil && c.extends(p, c.lineage.tip)
 }
 
 // inRun tells whether a candidate continues the run of the last claimed block: the same round, or
@@ -204,12 +218,13 @@ func (c *Core) learnedFor(e *block) bool {
 	return true
 }
 
-// shownElse tells whether the network shows another block for a candidate's slot, proven or not: what
-// this relay let out before its restart comes back that way.
-func (c *Core) shownElse(e *block) bool {
+// shownElse tells whether the network shows another block for a candidate's slot, proven to be genuine or
+// any: what this relay let out before its restart comes back that way.
+func (c *Core) shownElse(e *block, proven bool) bool {
 	for i := range c.blocks.n {
 		x := c.blocks.at(i)
-		if x != e && !x.own && x.public && x.frame != nil && x.slot == e.slot && x.producer == e.producer {
+		if x != e && !x.own && x.public && x.frame != nil && x.slot == e.slot && x.producer == e.producer &&
+			(!proven || x.verified || x.signed) {
 			return true
 		}
 	}

@@ -92,7 +92,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	c.slotCandidate(s, e)
 	c.decide(e, s)
 	c.timed(s, e) // behind the decision, which rests on what was usual before
-	if e.held && e.why == ReasonUnknownParent {
+	if e.held && c.rootless(e) {
 		c.repairGap(s)
 	}
 	if c.lineage.tip == e || len(c.held) > 1 {
@@ -163,6 +163,7 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 		e.held = true
 		c.held = append(c.held, e)
 	}
+	e.gap = e.gap || why == ReasonUnknownParent
 	if e.why != why {
 		e.why = why
 		c.stats.OwnHeld[why]++
@@ -177,10 +178,11 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 		until, _ := c.waits(e)
 		now, next = c.wall(), int64(until)+c.clock.used
 	}
-	if e.until != next {
+	if e.until != next || c.now.Mono >= e.armed {
 		e.until = next
 		wait := time.Duration(max(next-now, int64(time.Millisecond)))
-		c.timers.add(c.now.Mono+wait, timer{kind: timerHeld})
+		e.armed = c.now.Mono + wait
+		c.timers.add(e.armed, timer{kind: timerHeld})
 	}
 }
 

@@ -78,7 +78,7 @@ const gapWait = 300 * time.Millisecond
 // is not always the one it is producing on, and it must not take that one's slots.
 func (c *Core) besideGap(e *block) bool {
 	for _, h := range c.held {
-		if h.why == ReasonUnknownParent && h.num > e.num && h.sent.meets(&e.sent) && !c.extends(h, e) {
+		if h.gap && h.num > e.num && h.sent.meets(&e.sent) && !c.extends(h, e) {
 			return true
 		}
 	}

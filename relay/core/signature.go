@@ -141,7 +141,7 @@ func (c *Core) opposed(e *block, late bool) bool {
 		if x == e || !x.own || x.slot != e.slot || x.producer != e.producer || x.by == e.by || x.by.verdict == sigBad {
 			continue
 		}
-		if x.withheld && x.why != ReasonKeyDisputed || late && x.held && x.why == ReasonUnknownParent {
+		if x.withheld && x.why != ReasonKeyDisputed || late && x.held && c.rootless(x) {
 			continue
 		}
 		return true
@@ -166,6 +166,14 @@ func (c *Core) judgeUnconfirmed() {
 	if slices.ContainsFunc(c.held, func(x *block) bool { return x.why == ReasonKeyUnconfirmed }) {
 		c.judgeHeld()
 	}
+}
+
+// rootless tells whether a held candidate's branch hangs in the air.
+func (c *Core) rootless(x *block) bool {
+	for p := c.blocks.get(x.prev); p != nil && p.held; p = c.blocks.get(x.prev) {
+		x = p
+	}
+	return x.held && x.why == ReasonUnknownParent
 }
 
 // anotherCopy takes the copy of a candidate that a further node made. The id does not cover the
