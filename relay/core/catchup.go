@@ -12,6 +12,7 @@ import (
 type catchUp struct {
 	far      bool
 	tip      p2pwire.ID // last block handed over
+	from     p2pwire.ID // what the server was asked for the blocks behind of
 	goal     p2pwire.ID // last block wanted; zero for the public head
 	server   SessionID
 	progress time.Duration
@@ -135,6 +136,7 @@ func (c *Core) fetchFor(v *session) {
 	}
 	y.server, v.servedBy, best.serving = best.id, best.key, v.id
 	y.given, y.since = 0, c.now.Mono
+	y.from = y.tip
 	c.ask(best, y.tip)
 }
 
@@ -170,6 +172,9 @@ func (c *Core) syncDue(v *session) {
 	y := v.sync
 	switch {
 	case !y.asked || c.since(y.progress) >= syncPatience:
+		if y.asked && y.tip == y.from {
+			y.tip = v.rootID // the network may never have had the node's head
+		}
 		c.fetchFor(v)
 		return
 	case c.since(y.since) >= syncPace:

@@ -25,7 +25,7 @@ func (c *Core) request(s *session, r *p2pwire.Request) {
 	}
 	if s.info.Side == Internal && s.sync != nil && s.sync.far {
 		if !s.sync.asked {
-			if len(r.Blocks.IDs) > 0 {
+			if len(r.Blocks.IDs) > 0 && !c.leftOut(r.Blocks.IDs[0]) {
 				s.sync.tip = r.Blocks.IDs[0]
 			}
 			c.fetchFor(s)
@@ -47,6 +47,16 @@ func (c *Core) request(s *session, r *p2pwire.Request) {
 		return
 	}
 	c.startPush(s, base, p2pwire.ID{})
+}
+
+// leftOut tells whether an id is known to be none of the public chain's: a node that was on a branch of
+// its own names it, and no peer has anything to give behind it.
+func (c *Core) leftOut(id p2pwire.ID) bool {
+	x := c.head
+	for x != nil && x.num > id.Num() {
+		x = c.blocks.get(x.prev)
+	}
+	return x != nil && x.id != id
 }
 
 // syncRequest serves a range from the ring, as far as it goes.

@@ -140,10 +140,11 @@ func (x *play) judgeFollow() {
 	}
 }
 
-// privateLonger tells whether a node stays on a branch that was withheld, since in legacy the longer one
-// is the better one: nobody can make it leave.
+// privateLonger tells whether a node stays on a branch that was withheld, since in legacy the longer one,
+// or the one with more producers in it, is the better one: nobody can make it leave.
 func (x *play) privateLonger(n *simnet.Node) bool {
-	return x.s.Mode == simnet.Legacy && n.Head().Num >= x.nodes["net0"].Head().Num
+	net := x.nodes["net0"]
+	return x.s.Mode == simnet.Legacy && !net.OnChain(n.Head().ID) && (n.Head().Num >= net.Head().Num || n.HasBlock(net.Head().ID))
 }
 
 // judgeFanIn: each fresh block of the network's chain reaches each node that is well, in time.
