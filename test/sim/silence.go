@@ -67,11 +67,11 @@ func (x *play) unsaved(c *candidate) string {
 	return ""
 }
 
-// overtaken tells whether a later block of another producer came while a candidate's claim, behind
-// another one, was on its way to the disk.
+// overtaken tells whether a later block of another producer was there before a candidate's claim, behind
+// another one, was on disk.
 func (x *play) overtaken(c *candidate) bool {
 	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
-		return x.s.Journal > 0 && a.slot > c.slot && a.at >= c.at && a.at <= c.at+2*x.s.Journal+10*time.Millisecond
+		return x.s.Journal > 0 && a.slot > c.slot && a.at <= c.at+2*x.s.Journal+10*time.Millisecond
 	})
 }
 
