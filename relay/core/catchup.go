@@ -203,6 +203,7 @@ func (c *Core) joinRing(v *session) bool {
 	}
 	if n := c.sessions[v.sync.server]; n != nil {
 		n.serving = 0
+		c.serveNext()
 	}
 	c.markChain(v, b)
 	if verified {
@@ -212,6 +213,16 @@ func (c *Core) joinRing(v *session) bool {
 		c.retry()
 	}
 	return true
+}
+
+// serveNext asks for the nodes that found every network peer busy.
+func (c *Core) serveNext() {
+	for _, v := range c.internal {
+		if y := v.sync; y != nil && y.far && y.asked && c.sessions[y.server] == nil {
+			y.progress = c.now.Mono - syncPatience
+			c.timers.add(c.now.Mono, timer{kind: timerSync, session: v.id})
+		}
+	}
 }
 
 // childOf finds the block of the public chain right above b that we hold the bytes of, with all
