@@ -95,8 +95,12 @@ func (x *play) judge() {
 // settled is when the first start fence is over and all sessions are there.
 const settled = 8 * time.Second
 
-// patience is what the relay may take in worlds where messages are on trial.
+// patience is what the relay may take in worlds where messages are on trial. With nothing else wrong a
+// good one must be there before the next one could bring it along.
 func (x *play) patience() time.Duration {
+	if x.evil != nil && !slices.ContainsFunc(x.s.Faults, func(f Fault) bool { return f.Kind != Twins }) {
+		return 400 * time.Millisecond
+	}
 	if x.evil != nil {
 		return 1500 * time.Millisecond
 	}
