@@ -63,8 +63,8 @@ type block struct {
 	left     time.Duration // claimed: when it was queued for the network
 	waits    time.Duration // own: Mono until which it waits for a preferred node's, once it did
 	until    int64         // held: Wall at which it is judged again at the latest
-	armed    time.Duration
-	gap      bool
+	armed    time.Duration // held: Mono at which its timer is due
+	gap      bool          // held: its parent was unknown
 	retry    time.Duration // its claim failed: when it may be asked for again
 }
 

@@ -12,6 +12,7 @@ import (
 type catchUp struct {
 	far      bool
 	tip      p2pwire.ID // last block handed over
+	from     p2pwire.ID // what the server was asked for the blocks behind of
 	goal     p2pwire.ID // last block wanted; zero for the public head
 	server   SessionID
 	progress time.Duration
@@ -135,6 +136,7 @@ func (c *Core) fetchFor(v *session) {
 	}
 	y.server, v.servedBy, best.serving = best.id, best.key, v.id
 	y.given, y.since = 0, c.now.Mono
+	y.from = y.tip
 	c.ask(best, y.tip)
 }
 
@@ -170,8 +172,8 @@ func (c *Core) syncDue(v *session) {
 	y := v.sync
 	switch {
 	case !y.asked || c.since(y.progress) >= syncPatience:
-		if y.asked && y.given == 0 {
-			y.tip = v.rootID // its head may be on a branch of its own
+		if y.asked && y.tip == y.from {
+			y.tip = v.rootID // the network may never have had the node's head
 		}
 		c.fetchFor(v)
 		return
@@ -201,6 +203,7 @@ func (c *Core) joinRing(v *session) bool {
 	}
 	if n := c.sessions[v.sync.server]; n != nil {
 		n.serving = 0
+		c.serveNext()
 	}
 	c.markChain(v, b)
 	if verified {
@@ -210,6 +213,16 @@ func (c *Core) joinRing(v *session) bool {
 		c.retry()
 	}
 	return true
+}
+
+// serveNext asks for the nodes that found every network peer busy.
+func (c *Core) serveNext() {
+	for _, v := range c.internal {
+		if y := v.sync; y != nil && y.far && y.asked && c.sessions[y.server] == nil {
+			y.progress = c.now.Mono - syncPatience
+			c.timers.add(c.now.Mono, timer{kind: timerSync, session: v.id})
+		}
+	}
 }
 
 // childOf finds the block of the public chain right above b that we hold the bytes of, with all

@@ -291,8 +291,8 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 	c.path = nil // send can lead back here
 	defer func() { c.path = path[:0] }()
 	for x := b; !s.has(x); {
-		if x.frame == nil || !x.public {
-			c.startSync(s)
+		if x.frame == nil || !x.public || !x.linked {
+			c.startSync(s) // what is not linked is tried on nobody
 			return false
 		}
 		if !x.survived && !(x == b && unproven) {

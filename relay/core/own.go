@@ -93,7 +93,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	c.decide(e, s)
 	c.timed(s, e) // behind the decision, which rests on what was usual before
 	if e.held && c.rootless(e) {
-		c.repairGap(s)
+		c.repairGap(s, c.bottomHeld(e))
 	}
 	if c.lineage.tip == e || len(c.held) > 1 {
 		c.lineage.recheck = true // a later one may have waited for it
@@ -118,15 +118,16 @@ func (c *Core) relayForeign(s *session, e *block) {
 	}
 }
 
-// repairGap asks a node for the ancestors of its candidate that never came here: blocks made while
-// the connection, or the relay, was down. From a block the node has, it answers with its own branch.
-func (c *Core) repairGap(s *session) {
+// repairGap asks a node for the ancestors of its candidate e that never came here: blocks made while
+// the connection, or the relay, was down. From a block the node has, it answers with its own branch,
+// unless the block stands above that: then it leaves.
+func (c *Core) repairGap(s *session, e *block) {
 	if c.since(s.lastAsk) < askGap {
 		return
 	}
 	s.lastAsk = c.now.Mono
 	for x := c.head; x != nil && x.num > s.rootNum; x = c.blocks.get(x.prev) {
-		if x.id == s.headID || (x.has.has(s.lane) && c.since(x.arrived) > askGap) {
+		if x.num < e.num && (x.id == s.headID || (x.has.has(s.lane) && c.since(x.arrived) > askGap)) {
 			c.ask(s, x.id)
 			return
 		}
@@ -140,7 +141,7 @@ func (c *Core) repairGap(s *session) {
 func (c *Core) repairGaps(e *block) {
 	for _, s := range slices.Clone(c.internal) {
 		if e.sent.has(s.lane) && !s.closing {
-			c.repairGap(s)
+			c.repairGap(s, e)
 		}
 	}
 }

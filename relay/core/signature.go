@@ -168,12 +168,19 @@ func (c *Core) judgeUnconfirmed() {
 	}
 }
 
-// rootless tells whether a held candidate's branch hangs in the air.
-func (c *Core) rootless(x *block) bool {
-	for p := c.blocks.get(x.prev); p != nil && p.held; p = c.blocks.get(x.prev) {
+// bottomHeld is the first of the held candidates that a held one builds on.
+func (c *Core) bottomHeld(x *block) *block {
+	for p := c.blocks.get(x.prev); p != nil && p.held; p = c.blocks.get(p.prev) {
 		x = p
 	}
-	return x.held && x.why == ReasonUnknownParent
+	return x
+}
+
+// rootless tells whether a held candidate's branch hangs in the air.
+func (c *Core) rootless(x *block) bool {
+	b := c.bottomHeld(x)
+	p := c.blocks.get(b.prev)
+	return b.held && b.gap && (p == nil || !p.public && !p.withheld)
 }
 
 // anotherCopy takes the copy of a candidate that a further node made. The id does not cover the

@@ -138,25 +138,31 @@ func (d *draft) journals() {
 }
 
 // disks: a relay that journals is restarted in a round, its disk whole or not, while those who have its
-// last blocks are out of reach and another node of ours made other ones.
+// last blocks are out of reach and another node of ours made other ones. Or one that does not journal.
 func (d *draft) disks() {
+	stateless := d.rng.IntN(3) == 0
 	d.journals()
 	d.Nodes, d.Trx, d.Distance = 2+d.rng.IntN(2), 150*time.Millisecond, pick(d, 0, 0, 30*time.Millisecond)
 	starts, _ := d.runs()
 	for _, start := range starts {
 		at := start + d.between(-500*time.Millisecond, 2*time.Second)
 		f := Fault{At: at, Kind: Kill, A: "relay", For: d.between(10*time.Millisecond, 500*time.Millisecond)}
-		if d.rng.IntN(3) > 0 {
+		if d.rng.IntN(3) > 0 && !stateless {
 			f.Kind, f.N = Torn, journalRecord*d.rng.IntN(24)+1+d.rng.IntN(journalRecord-1)
 		}
 		d.add(f)
 		switch d.rng.IntN(4) {
 		case 0:
-			d.add(Fault{At: d.inRun(), Kind: Disk, A: "relay", For: d.between(100*time.Millisecond, 2*time.Second)})
+			if !stateless {
+				d.add(Fault{At: d.inRun(), Kind: Disk, A: "relay", For: d.between(100*time.Millisecond, 2*time.Second)})
+			}
 		default:
 			d.add(Fault{At: at + d.between(0, 50*time.Millisecond), Kind: Isolate, A: "relay", For: d.between(2500*time.Millisecond, 4500*time.Millisecond)})
 			d.add(Fault{At: at + d.between(-100*time.Millisecond, 50*time.Millisecond), Kind: pick(d, Kill, Pause), A: d.node(), For: d.between(2*time.Second, 5*time.Second)})
 		}
+	}
+	if stateless {
+		d.Journal = 0
 	}
 }
 
@@ -197,8 +203,21 @@ func (d *draft) forks() {
 	}
 }
 
+// suppress: damaged copies come before the good ones, and nothing else is wrong: the good ones must get
+// through before the next block comes.
+func (d *draft) suppress() {
+	d.Nodes, d.Distance = 2+d.rng.IntN(2), 0
+	for at := settled; at < d.Length-4*time.Second; at += d.between(2*time.Second, 5*time.Second) {
+		d.add(Fault{At: at, Kind: Twins, For: d.between(500*time.Millisecond, 1500*time.Millisecond)})
+	}
+}
+
 // twins: damaged copies and forged votes come before the good ones.
 func (d *draft) twins() {
+	if d.rng.IntN(2) == 0 {
+		d.suppress()
+		return
+	}
 	d.times(3, func() {
 		at := d.between(settled, d.Length-14*time.Second)
 		f := Fault{At: at, Kind: pick(d, Twins, Twins, Votes, Echo), For: d.between(500*time.Millisecond, 6*time.Second)}

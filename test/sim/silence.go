@@ -54,6 +54,8 @@ func (x *play) unsaved(c *candidate) string {
 		return "no uplink"
 	case end > x.w.Now().Mono:
 		return "the end"
+	case x.overtaken(c):
+		return "the network went on while its claim was written"
 	}
 	base, clear := x.base(c)
 	switch {
@@ -63,6 +65,14 @@ func (x *play) unsaved(c *candidate) string {
 		return "another parent"
 	}
 	return ""
+}
+
+// overtaken tells whether a later block of another producer was there before a candidate's claim, behind
+// another one, was on disk.
+func (x *play) overtaken(c *candidate) bool {
+	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
+		return x.s.Journal > 0 && a.slot > c.slot && a.at <= c.at+2*x.s.Journal+10*time.Millisecond
+	})
 }
 
 func (x *play) mono(wall int64) time.Duration { return time.Duration(wall - x.chain.GenesisTime()) }
@@ -183,11 +193,20 @@ func (x *play) judgeStart(slot p2pwire.Slot, id p2pwire.ID) {
 	}
 	parent := x.ledger.made[b.previous]
 	for _, a := range x.ledger.fresh {
-		if a.at >= settled && a.at+handOver <= begun && (parent == nil || x.better(a.made, parent)) && x.nodes["net0"].HasBlock(a.id) {
+		if a.at >= settled && a.at+handOver <= begun && (parent == nil || x.better(a.made, parent)) && x.nodes["net0"].HasBlock(a.id) && !x.chosenOver(b, a, begun) {
 			x.breach(RuleStart, "slot %s: %s is on %s, and %s had come at %s", x.slot(slot), id.Short(), b.previous.Short(), a.id.Short(), duration(a.at))
 			return
 		}
 	}
+}
+
+// chosenOver tells whether a legacy node that made a block had an arrival by a time: it knows better
+// which branch is better, by what is irreversible in it.
+func (x *play) chosenOver(b *made, a *arrival, by time.Duration) bool {
+	return x.s.Mode == simnet.Legacy && slices.ContainsFunc(b.by, func(name string) bool {
+		got, ok := x.ledger.given[name][a.digest]
+		return ok && got <= by
+	})
 }
 
 // handOver is what the relay may take to try a block and give it to all nodes.
@@ -215,6 +234,12 @@ func (x *play) judgeLost(slot p2pwire.Slot) {
 	}
 	if x.s.Mode == simnet.Legacy && slices.ContainsFunc(x.ledger.candidates[slot], func(c *candidate) bool { return x.privateSince(c) < from }) {
 		return // nodes that lost slots before prefer their longer branch
+	}
+	if slices.ContainsFunc(x.ours(), func(name string) bool { return x.nodes[name] != nil && x.privateLonger(x.nodes[name]) }) {
+		return // nor do they produce when they were started on it
+	}
+	if !slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool { return a.at >= from-4*time.Second && a.at <= to }) && len(x.own) < len(x.s.Layout) {
+		return // the network stands still: who began on an old state does not produce
 	}
 	x.breach(RuleLost, "slot %s: nothing was wrong", x.slot(slot))
 }

@@ -8,7 +8,7 @@ var lineages = []Mutant{
 	},
 	{
 		Name: "any public parent accepted inside a run", Rule: "I2",
-		Edits: []Edit{{judge, `case p == c.lineage.tip:`, `case p != nil && p.public:`}},
+		Edits: []Edit{{judge, `case p == c.lineage.tip || c.onLineage(p):`, `case p != nil && p.public:`}},
 	},
 	{
 		Name: "early blocks refused", Rule: "I3: blocks leave up to 450 ms early",
