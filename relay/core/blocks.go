@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"bprelay/p2pwire"
@@ -302,10 +303,11 @@ func (c *Core) setVerified(b *block) {
 	c.advance(b)
 }
 
-// advance moves the public head to a verified block if it is better. A signature alone does not move
-// it: whoever has the key of a producer, or had it once, can sign what no node would build on.
+// advance moves the public head to a verified block if it is better. While a node of ours can say what it
+// thinks of it a signature alone does not: whoever has the key of a producer, or had it once, can sign
+// what no node would build on.
 func (c *Core) advance(b *block) {
-	if !b.survived && !b.taken && !b.own {
+	if !b.survived && !b.taken && !b.own && slices.ContainsFunc(c.internal, func(s *session) bool { return !s.closing && s.sync == nil }) {
 		return
 	}
 	if better(b, c.head) {
