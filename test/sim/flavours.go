@@ -270,6 +270,13 @@ func (d *draft) instance() {
 func (d *draft) exhausted() {
 	d.Full = 1 + d.rng.IntN(3)
 	starts, _ := d.runs()
+	if d.rng.IntN(2) == 0 {
+		d.Nodes, d.Distance, d.Full = 2, 0, 1
+		for _, start := range starts {
+			d.forgotten(start)
+		}
+		return
+	}
 	for _, start := range starts {
 		at := start - d.between(300*time.Millisecond, 900*time.Millisecond)
 		d.add(Fault{At: at, Kind: Burst, A: pick(d, d.node(), "net0"), N: 5 + d.rng.IntN(40)})
@@ -284,6 +291,18 @@ func (d *draft) exhausted() {
 			}
 		}
 	}
+}
+
+// forgotten: the first blocks of a run leave seconds early, and then the relay dies, the node that made
+// them, and the way to all who have them; the other node was asleep and makes its own.
+func (d *draft) forgotten(start time.Duration) {
+	at := start - d.between(300*time.Millisecond, 490*time.Millisecond)
+	kill := at + d.between(60*time.Millisecond, 300*time.Millisecond)
+	d.add(Fault{At: at - 100*time.Millisecond, Kind: Pause, A: "bp1", For: kill + 50*time.Millisecond - at + 100*time.Millisecond})
+	d.add(Fault{At: at, Kind: Burst, A: "bp0", N: 10 + d.rng.IntN(30)})
+	d.add(Fault{At: kill, Kind: Kill, A: "relay", For: d.between(20*time.Millisecond, 200*time.Millisecond)})
+	d.add(Fault{At: kill, Kind: Kill, A: "bp0", For: 6 * time.Second})
+	d.add(Fault{At: kill + 10*time.Millisecond, Kind: Isolate, A: "relay", For: d.between(4*time.Second, 4500*time.Millisecond)})
 }
 
 // clocks: the relay's and our nodes' clocks are off, and jump.

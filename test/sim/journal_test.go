@@ -13,7 +13,7 @@ import (
 // journal loses no slot and doubles none.
 func TestRestartWithJournal(t *testing.T) {
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
-		for i := range 24 {
+		for i := 0; i < 24; i += 3 {
 			after := time.Duration(i)*190*time.Millisecond - 300*time.Millisecond
 			down := time.Duration(100+i*37%900) * time.Millisecond
 			disk := &StateDir{Latency: time.Duration(1+i%5*6) * time.Millisecond}
@@ -38,7 +38,7 @@ func TestRestartWithJournal(t *testing.T) {
 // never a second block for one. Both nodes made a block for every slot the journal forgot.
 func TestTornJournal(t *testing.T) {
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
-		for i := range 24 {
+		for i := int(mode); i < 24; i += 4 {
 			disk := &StateDir{Latency: 2 * time.Millisecond, Torn: 64*(i%3) + 7}
 			sc := Scenario{
 				Seed: 800 + uint64(i), Mode: mode, Nodes: 3, Rounds: 1, Trx: 50 * time.Millisecond, Journal: disk,
@@ -90,7 +90,7 @@ func TestFailingJournal(t *testing.T) {
 
 // TestFaultsWithJournal: what else may break, with a relay that journals, on a slow disk.
 func TestFaultsWithJournal(t *testing.T) {
-	for s := range uint64(8) {
+	for s := range uint64(3) {
 		for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 			disk := &StateDir{Latency: time.Duration(1+s*8) * time.Millisecond}
 			sc := Scenario{Seed: 950 + s, Mode: mode, Nodes: 2 + int(s%2), Rounds: 4, Trx: 200 * time.Millisecond, Faults: true, Evil: s%3 == 0, Journal: disk}
