@@ -3,12 +3,10 @@ package sim
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"bprelay/p2pwire"
 	"bprelay/relay/core"
-	"bprelay/test/checker"
 	"bprelay/test/simnet"
 )
 
@@ -64,9 +62,6 @@ func (x *play) stopAtBreach() {
 		found = slices.Concat(found, x.inside.Violations()) // two instances make any node ask again and again
 	}
 	for _, v := range found {
-		if v.Rule == checker.RuleOnce && strings.HasPrefix(v.Stream, "evil/") {
-			continue // it asks for what is on its way to it
-		}
 		x.breach(string(v.Rule), "%s: %s", v.Stream, v.What)
 	}
 }
@@ -74,9 +69,6 @@ func (x *play) stopAtBreach() {
 // judge applies the rules that need hindsight.
 func (x *play) judge() {
 	for _, v := range x.check.Report(0, 0, nil).Violations {
-		if v.Rule == checker.RuleOnce {
-			continue // judged when it was seen
-		}
 		x.breach(string(v.Rule), "%s: %s", v.Stream, v.What)
 	}
 	first := p2pwire.SlotAt(x.chain.GenesisTime() + int64(settled))
