@@ -44,7 +44,7 @@ func TestExplainDeadLeader(t *testing.T) {
 	story := regexp.MustCompile(`^slot \d+: lost: (bp\d:1)'s session closed .* before it was due(?:, and was back .* after it was due)?; (bp\d:1) was on its own branch since slot \d+ \(takeover: race\)$`)
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		told := 0
-		for s := range uint64(10) {
+		for s := range uint64(4) {
 			victim := fmt.Sprintf("bp%d:1", s%2)
 			sc := Scenario{Seed: 500 + s, Mode: mode, Nodes: 2, Rounds: 2, Trx: 100 * time.Millisecond, Script: []Step{
 				{After: 1300 * time.Millisecond, Target: victim},
