@@ -17,6 +17,7 @@ func clockOf(target string, after, offset time.Duration) Step {
 // TestClockSteps: whatever the clock of the relay does, or that of one node, no slot gets two blocks
 // and none is lost.
 func TestClockSteps(t *testing.T) {
+	t.Parallel()
 	offsets := []time.Duration{2 * time.Second, -2 * time.Second, 10 * time.Second, -10 * time.Second}
 	if testing.Short() {
 		offsets = offsets[2:]
@@ -47,6 +48,7 @@ func TestClockSteps(t *testing.T) {
 
 // TestRelayStartsWithAWrongClock: a restart within our round, with the clock off.
 func TestRelayStartsWithAWrongClock(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for i, offset := range []time.Duration{2 * time.Second, -2 * time.Second, 10 * time.Second, -10 * time.Second} {
 			sc := Scenario{Seed: 920 + uint64(i), Mode: mode, Nodes: 2, Rounds: 2, Trx: 150 * time.Millisecond, Script: []Step{
@@ -62,6 +64,7 @@ func TestRelayStartsWithAWrongClock(t *testing.T) {
 
 // TestNodeClocks: one of our nodes has a wrong clock; the others' blocks go out.
 func TestNodeClocks(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for i, offset := range []time.Duration{2 * time.Second, -2 * time.Second, 10 * time.Second, -10 * time.Second} {
 			t.Run(fmt.Sprintf("%s, %+v", mode, offset), func(t *testing.T) {

@@ -41,6 +41,7 @@ func agree(t *testing.T, seed uint64, s *checker.SlotState, r *core.SlotRecord) 
 
 // TestExplainDeadLeader kills the leader in the middle of a round and reads what the relay says of it.
 func TestExplainDeadLeader(t *testing.T) {
+	t.Parallel()
 	story := regexp.MustCompile(`^slot \d+: lost: (bp\d:1)'s session closed .* before it was due(?:, and was back .* after it was due)?; (bp\d:1) was on its own branch since slot \d+ \(takeover: race\)$`)
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		told := 0
@@ -80,6 +81,7 @@ func TestExplainDeadLeader(t *testing.T) {
 // TestRecordsAgreeWithTheNetwork: whatever goes wrong, the relay's account of a slot is what the
 // network saw of it.
 func TestRecordsAgreeWithTheNetwork(t *testing.T) {
+	t.Parallel()
 	outcomes := map[core.Outcome]int{}
 	missing, all := 0, 0
 	// In the last ones the relay learned of its blocks from before its restart when their round was over.

@@ -105,6 +105,7 @@ func fake(prev p2pwire.ID, slot p2pwire.Slot, qc uint32, savanna bool, nonce byt
 // One block on an irreversible parent, with an absurd QC claim: the nodes do not link it, the relay
 // makes it the public head, and no block of ours goes out any more.
 func TestOneUnlinkableBlockMutesUs(t *testing.T) {
+	t.Parallel()
 	_, rep := sabotage(1, simnet.Savanna, func(x *world) func(p2pwire.Block) [][]byte {
 		var seen []p2pwire.ID
 		done := false
@@ -124,6 +125,7 @@ func TestOneUnlinkableBlockMutesUs(t *testing.T) {
 
 // A burst of bad blocks before our round.
 func TestBurstOfBadBlocks(t *testing.T) {
+	t.Parallel()
 	x, rep := sabotage(1, simnet.Legacy, func(x *world) func(p2pwire.Block) [][]byte {
 		n := 0
 		return func(b p2pwire.Block) (out [][]byte) {
@@ -143,6 +145,7 @@ func TestBurstOfBadBlocks(t *testing.T) {
 
 // Short resets of the connections to our nodes outside our rounds, nothing else.
 func TestResetsOfNodesOutsideOurRounds(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		x, rep := sabotage(3, mode, nil, func(x *world) {
 			for i := range 40 {

@@ -12,6 +12,7 @@ import (
 // TestRestartWithJournal: killed at any moment of our round and back within a second, a relay with a
 // journal loses no slot and doubles none.
 func TestRestartWithJournal(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for i := 0; i < 24; i += 3 {
 			after := time.Duration(i)*190*time.Millisecond - 300*time.Millisecond
@@ -37,6 +38,7 @@ func TestRestartWithJournal(t *testing.T) {
 // TestTornJournal: a disk that loses records it said it had, seen by a torn end, costs slots at most,
 // never a second block for one. Both nodes made a block for every slot the journal forgot.
 func TestTornJournal(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for i := int(mode); i < 24; i += 4 {
 			disk := &StateDir{Latency: 2 * time.Millisecond, Torn: 64*(i%3) + 7}
@@ -70,6 +72,7 @@ func safe(t *testing.T, sc Scenario, o *Outcome) {
 // TestFailingJournal: while the disk refuses claims (journal: strict) nothing of ours goes out; when
 // it works again within the round, everything does.
 func TestFailingJournal(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for s := range uint64(4) {
 			disk := &StateDir{Latency: 3 * time.Millisecond}
@@ -90,6 +93,7 @@ func TestFailingJournal(t *testing.T) {
 
 // TestFaultsWithJournal: what else may break, with a relay that journals, on a slow disk.
 func TestFaultsWithJournal(t *testing.T) {
+	t.Parallel()
 	for s := range uint64(3) {
 		for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 			disk := &StateDir{Latency: time.Duration(1+s*8) * time.Millisecond}

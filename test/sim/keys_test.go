@@ -11,6 +11,7 @@ import (
 // TestKeys: with the key configured all is as without, and a change of the key that the relay was not
 // told of costs no slot: our nodes sign by the new one at once, all of them.
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		nodes  int
@@ -47,6 +48,7 @@ func TestKeys(t *testing.T) {
 // TestKeysUnderFaults: the same with nodes, links and the relay failing; only I1 and the chain's health
 // are asked for.
 func TestKeysUnderFaults(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(4) {
 		sc := Scenario{Seed: 520 + seed, Mode: simnet.Savanna, Nodes: 2 + int(seed%2), Rounds: 4, Trx: 200 * time.Millisecond, Keys: true, Rotate: true, Faults: true, Evil: seed%2 == 0}
 		check(t, sc, Run(sc))

@@ -50,6 +50,7 @@ func check(t *testing.T, sc Scenario, o *Outcome) {
 }
 
 func TestQuietWorld(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for _, trx := range []time.Duration{0, 100 * time.Millisecond} {
 			sc := Scenario{Seed: 1, Mode: mode, Nodes: 3, Rounds: 2, Trx: trx}
@@ -68,6 +69,7 @@ func TestQuietWorld(t *testing.T) {
 }
 
 func TestDistantNetwork(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for _, d := range []time.Duration{30 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond} {
 			sc := Scenario{Seed: 7, Mode: mode, Nodes: 3, Rounds: 2, Trx: 200 * time.Millisecond, Distance: d}
@@ -83,6 +85,7 @@ func TestDistantNetwork(t *testing.T) {
 // TestRelayRestartInRound: the blocks made while the relay was down are fetched from the nodes, so a
 // short absence costs nothing.
 func TestRelayRestartInRound(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for s := range uint64(6) {
 			sc := Scenario{Seed: 300 + s, Mode: mode, Nodes: 2, Rounds: 1, Trx: 150 * time.Millisecond, Script: []Step{
@@ -96,6 +99,7 @@ func TestRelayRestartInRound(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	// The larger ones once found a bug.
 	list := []uint64{1, 2, 3, 4, 515127615, 641347210, 1985590737, 2661301418, 2865880164, 2919926296, 3005156535}
 	for range *seeds {
@@ -118,6 +122,7 @@ func TestFaults(t *testing.T) {
 // TestHostilePeer: damaged twins and votes from one address cost at most a few links, no slot, and
 // keep nobody from following the chain.
 func TestHostilePeer(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []simnet.Mode{simnet.Legacy, simnet.Savanna} {
 		for s := range uint64(4) {
 			sc := Scenario{Seed: 100 + s, Mode: mode, Nodes: 3, Rounds: 3, Trx: 300 * time.Millisecond, Evil: true}

@@ -14,6 +14,7 @@ import (
 
 // TestFound plays the schedules that once found a bug.
 func TestFound(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no schedules: ", err)
@@ -36,11 +37,12 @@ func TestFound(t *testing.T) {
 // TestSchedules plays worlds of every flavour, and a few that nobody has seen before. -seeds asks for
 // more of those, -seed for one alone.
 func TestSchedules(t *testing.T) {
+	t.Parallel()
 	var list []uint64
 	for s := range uint64(2 * len(flavours)) {
 		list = append(list, s)
 	}
-	for range 6 + *seeds {
+	for range 4 + *seeds {
 		list = append(list, rand.Uint64()>>32)
 	}
 	if *seed != 0 {
@@ -57,6 +59,7 @@ func TestSchedules(t *testing.T) {
 
 // TestScheduleText: a schedule reads back as it was written.
 func TestScheduleText(t *testing.T) {
+	t.Parallel()
 	for s := range uint64(200) {
 		want := Generate(s)
 		got, err := Parse("# a comment\n\n" + want.String())
@@ -68,6 +71,7 @@ func TestScheduleText(t *testing.T) {
 
 // TestScheduleErrors: what cannot be played is refused, with the line or the fault.
 func TestScheduleErrors(t *testing.T) {
+	t.Parallel()
 	const world = "world seed=1 mode=legacy layout=na nodes=2 peers=1 length=30s\n"
 	for text, want := range map[string]string{
 		"":                                 "a world needs",
@@ -90,6 +94,7 @@ func TestScheduleErrors(t *testing.T) {
 
 // TestPlayRepeats: the same schedule gives the same transcript, to the byte.
 func TestPlayRepeats(t *testing.T) {
+	t.Parallel()
 	for _, s := range []uint64{6, 12, 18, 22} {
 		var transcripts [2]strings.Builder
 		for i := range transcripts {
@@ -103,6 +108,7 @@ func TestPlayRepeats(t *testing.T) {
 
 // TestMinimise: of many faults the one that matters is left, and as little of it as matters.
 func TestMinimise(t *testing.T) {
+	t.Parallel()
 	s := Generate(12)
 	s.Nodes, s.Trx = 3, time.Second
 	for i := range 10 {
