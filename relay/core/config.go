@@ -36,6 +36,10 @@ type Config struct {
 	ChainID p2pwire.ID
 	// Producers are the own producers; at least one.
 	Producers []Producer
+	// Nodes are the configured nodes. One that connects without standing here counts as RoleBoth.
+	Nodes []NodeConfig
+	// Takeover says how they take over from each other.
+	Takeover TakeoverConfig
 	// P2PAddress and Agent are announced in handshakes ("bprelay:0", "bprelay").
 	P2PAddress, Agent string
 	// PV is the protocol version announced; 9 gives votes and always full blocks.
@@ -130,6 +134,7 @@ func (c Config) withDefaults() Config {
 	if c.PV == 0 {
 		c.PV = 9
 	}
+	c.Takeover.setDefaults()
 	dur(&c.Keepalive, 3*time.Second)
 	dur(&c.HandshakeTimeout, 15*time.Second)
 	dur(&c.IdleTimeout, 30*time.Second)

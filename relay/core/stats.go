@@ -189,6 +189,7 @@ type Status struct {
 	Lead          string          `json:"lead"`
 	Sessions      []SessionStatus `json:"sessions"`
 	Nodes         []NodeTiming    `json:"nodes"`
+	Takeover      TakeoverStatus  `json:"takeover"`
 	Blocks        int             `json:"blocks"`
 	BlockBytes    int             `json:"block_bytes"`
 	HeldBlocks    int             `json:"held_blocks"`
@@ -242,7 +243,7 @@ func (c *Core) Snapshot(now Instant) Status {
 		Blocks: len(c.blocks.byID), BlockBytes: c.blocks.bytes,
 		HeldBlocks: len(c.held), HeldVotes: len(c.votes.waiting),
 		QueuedBytes: c.queued, PartialBytes: c.rxBytes, BufferedBytes: c.pool.live,
-		Clock: c.clockStatus(), Nodes: c.nodeTimings(),
+		Clock: c.clockStatus(), Nodes: c.nodeTimings(), Takeover: c.takeoverStatus(),
 		Stats: c.stats,
 	}
 	for _, s := range c.sessions {
