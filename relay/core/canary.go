@@ -78,10 +78,10 @@ func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 			continue
 		}
 		needed = true
-		if s.closing || s.sync != nil {
+		if s.closing || s.sync != nil || (e == nil && s.held) {
 			continue
 		}
-		if avoid != "" && s.Name() == avoid || c.silent(s) {
+		if avoid != "" && s.Name() == avoid || c.silent(s) || (e != nil && s.held && c.keepsBack(s, e)) {
 			if last == nil || c.silent(last) {
 				last = s
 			}
@@ -100,12 +100,25 @@ func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 
 // dearer tells whether losing a's link costs more than losing b's.
 func (c *Core) dearer(a, b *session) bool {
-	la, lb := a.Name() == c.lineage.lead, b.Name() == c.lineage.lead
-	if la != lb {
+	if va, vb := a.verifier(), b.verifier(); va != vb {
+		return vb
+	}
+	if la, lb := c.leads(a), c.leads(b); la != lb {
 		return la
 	}
 	return a.info.Priority > b.info.Priority
 }
+
+// leads tells whether a node leads, or its blocks go out.
+func (c *Core) leads(s *session) bool {
+	if c.reign.on() && c.reign.lead != "" {
+		return s.Name() == c.reign.lead
+	}
+	return s.Name() == c.lineage.lead
+}
+
+// verifier tells whether a node is there to see suspicious messages first.
+func (s *session) verifier() bool { return s.node != nil && s.node.cfg.Role == RoleVerifier }
 
 // tryTwin gives another payload of a known block to one node.
 func (c *Core) tryTwin(src SessionID, e *block, frame *buf) {
@@ -294,7 +307,9 @@ func (c *Core) survived(t trial) {
 				src.pairs[t.pair]++
 			}
 		}
-		c.fanVote(t.frame, t.node)
+		if v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body()); err == nil {
+			c.fanVote(t.frame, t.node, !c.voteFrom(Network, v.FinalizerKey()).own())
+		}
 	}
 	c.pool.release(t.frame)
 }

@@ -158,7 +158,9 @@ func (c *Core) forward(e *block, s *session) {
 	c.noteBlock(EventClaimed, ReasonClaimed, s, e)
 	if e.node != c.lineage.lead {
 		c.lineage.lead = e.node
-		c.noteBlock(EventLead, ReasonNone, s, e)
+		if !c.reign.on() {
+			c.noteBlock(EventLead, ReasonNone, s, e)
+		}
 	}
 }
 

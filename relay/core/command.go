@@ -1,19 +1,127 @@
 package core
 
+import "time"
+
 // Drain keeps a node from leading and lets another one lead, outside our runs, so that it can be
-// stopped at no cost. force does it now, whatever it costs.
-func (c *Core) Drain(now Instant, node string, force bool) error { return nil }
+// stopped at no cost: it can when NodeStatus shows it drained and armed, or absent. It is refused if
+// nobody else could lead, or if the node is the only one that votes for our finalizer. force does it
+// now, whatever it costs.
+func (c *Core) Drain(now Instant, name string, force bool) error {
+	c.enter(now)
+	defer c.settle()
+	t := &c.reign
+	n := t.find(name)
+	if n == nil {
+		return refused(ErrNoSuchNode, "%q", name)
+	}
+	if !t.on() {
+		return refused(ErrNotPossible, "with takeover: %s no node leads (%s); stop it outside our rounds", t.mode, t.why)
+	}
+	next := c.standbyFor(n)
+	if !force {
+		if n.voted != 0 && c.since(n.voted) < 2*voteSilence && !c.votesBeside(n) {
+			return refused(ErrUnsafe, "%s is the only node that votes for our finalizer: without it all our producers stop after %s",
+				name, c.cfg.Takeover.VoteTimeout)
+		}
+		if n.cfg.Role.produces() && next == nil {
+			return refused(ErrUnsafe, "no other node could lead: %s", c.whyNobody(n))
+		}
+	}
+	n.drained = true
+	if name == t.lead && force && next != nil {
+		c.setLead(next, ReasonLeadDrained)
+	}
+	c.stepSoon()
+	return nil
+}
 
 // Undrain ends a drain.
-func (c *Core) Undrain(now Instant, node string) error { return nil }
+func (c *Core) Undrain(now Instant, name string) error {
+	c.enter(now)
+	defer c.settle()
+	n := c.reign.find(name)
+	if n == nil {
+		return refused(ErrNoSuchNode, "%q", name)
+	}
+	n.drained = false
+	c.stepSoon()
+	return nil
+}
 
-// SetLead makes a node lead, outside our runs; force does it now.
-func (c *Core) SetLead(now Instant, node string, force bool) error { return nil }
+// SetLead makes a node lead, as soon as that is possible outside our runs; force does it now.
+func (c *Core) SetLead(now Instant, name string, force bool) error {
+	c.enter(now)
+	defer c.settle()
+	t := &c.reign
+	n := t.find(name)
+	switch {
+	case n == nil:
+		return refused(ErrNoSuchNode, "%q", name)
+	case !t.on():
+		return refused(ErrNotPossible, "with takeover: %s no node leads (%s)", t.mode, t.why)
+	case !n.cfg.Role.produces():
+		return refused(ErrNotPossible, "%s is a %s", name, n.cfg.Role)
+	case n.s == nil:
+		return refused(ErrNotPossible, "%s is not connected", name)
+	case name == t.lead:
+		t.wanted = ""
+		return nil
+	case force:
+		n.drained = false
+		c.setLead(n, ReasonLeadOrdered)
+		return nil
+	case n.drained:
+		return refused(ErrUnsafe, "%s is drained", name)
+	case n.stray != 0:
+		return refused(ErrUnsafe, "%s produces although it is held", name)
+	case c.lacks(n) != "":
+		return refused(ErrUnsafe, "%s: %s", name, c.lacks(n))
+	}
+	t.wanted = name
+	c.stepSoon()
+	return nil
+}
 
-// ControlRequests appends the calls wanted of the nodes' producer APIs to dst.
-func (c *Core) ControlRequests(dst []ControlRequest) []ControlRequest { return dst }
+// standbyFor is a node that could lead instead of n, fit and not drained.
+func (c *Core) standbyFor(n *node) *node {
+	for _, x := range c.reign.nodes {
+		if x != n && x.s != nil && !x.drained && x.stray == 0 && c.lacks(x) == "" {
+			return x
+		}
+	}
+	return nil
+}
 
-// ControlDone brings the answer to a ControlRequest; err tells that the node's state is not known.
-func (c *Core) ControlDone(now Instant, r ControlRequest, err error) {}
+func (c *Core) whyNobody(except *node) string {
+	why := ""
+	for _, x := range c.reign.nodes {
+		if x == except || !x.cfg.Role.produces() {
+			continue
+		}
+		lacks := c.lacks(x)
+		switch {
+		case x.drained:
+			lacks = "drained"
+		case x.stray != 0:
+			lacks = "cannot be held"
+		}
+		if why != "" {
+			why += ", "
+		}
+		why += x.cfg.Name + " " + lacks
+	}
+	if why == "" {
+		return "there is none"
+	}
+	return why
+}
 
-func (c *Core) takeoverStatus() TakeoverStatus { return TakeoverStatus{} }
+// votesBeside tells whether another node than n voted lately, too.
+func (c *Core) votesBeside(n *node) bool {
+	for _, x := range c.reign.nodes {
+		if x != n && x.s != nil && x.voted != 0 && c.since(x.voted) < 2*time.Second {
+			return true
+		}
+	}
+	return false
+}

@@ -137,6 +137,7 @@ type Core struct {
 	clock   clock
 	timing  timing
 	slots   slotBook
+	reign   takeover
 	timers  timerHeap
 	scratch p2pwire.Scratch
 	jobs    []*Job
@@ -189,6 +190,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 	c.timing.nodes = make(map[string]*pace)
 	c.slots.init()
 	c.boot.init(c)
+	c.reign.init(c)
 	c.restore(&cfg.Restored)
 	return c, nil
 }

@@ -22,8 +22,11 @@ const (
 	EventBlamed
 	// EventAlarm: a human should look; Reason says at what.
 	EventAlarm
-	// EventLead: the node whose blocks go out changed.
+	// EventLead: with a lead, another node leads now: Node, Detail being the one before; in race, another
+	// node's blocks go out.
 	EventLead
+	// EventTakeover: the way of taking over that is in force changed: Detail names it and says why.
+	EventTakeover
 	// EventRound: a round of ours is over and judged; Round has its slots. It comes once a round.
 	EventRound
 	numEvents
@@ -32,7 +35,7 @@ const (
 var eventNames = [numEvents]string{
 	EventSessionUp: "session_up", EventSessionDown: "session_down", EventClaimed: "claimed",
 	EventWithheld: "withheld", EventHeld: "held", EventPublic: "public_head",
-	EventBlamed: "blamed", EventAlarm: "alarm", EventLead: "lead", EventRound: "round",
+	EventBlamed: "blamed", EventAlarm: "alarm", EventLead: "lead", EventTakeover: "takeover", EventRound: "round",
 }
 
 // String is the kind as it stands in logs.

@@ -274,7 +274,7 @@ func (c *Core) publicElsewhere(s *session, e *block) {
 // node has survived it yet: its signature is known and its source has been good so far.
 func (c *Core) fanIn(b *block, except *session, unproven bool) {
 	for i := 0; i < len(c.internal); i++ {
-		if t := c.internal[i]; t != except && t.sync == nil {
+		if t := c.internal[i]; t != except && t.sync == nil && !(t.held && c.holdsBack(t, b)) {
 			c.deliver(t, b, unproven)
 		}
 	}

@@ -91,6 +91,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	c.slotCandidate(s, e)
 	c.decide(e, s)
+	c.judged(s, e)
 	c.timed(s, e) // behind the decision, which rests on what was usual before
 	if e.held && c.rootless(e) {
 		c.repairGap(s, c.bottomHeld(e))

@@ -86,6 +86,16 @@ const (
 	ReasonTooManyClients
 	ReasonBlamed
 
+	// Who leads.
+	ReasonLeadChosen
+	ReasonLeadGone
+	ReasonLeadLate
+	ReasonLeadUnfit
+	ReasonLeadOvertaken
+	ReasonLeadDrained
+	ReasonLeadOrdered
+	ReasonLeadFailback
+
 	// Alarms.
 	ReasonForeignBlock
 	ReasonUnknownKey
@@ -93,6 +103,11 @@ const (
 	ReasonWithheldInPublic
 	ReasonClockOffset
 	ReasonClockJump
+	ReasonNoVotes
+	ReasonFinalizerSilent
+	ReasonCannotHold
+	ReasonNoStandby
+	ReasonProducerAPI
 
 	numReasons
 )
@@ -175,12 +190,26 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonTooManyClients:   {"too_many_clients", "max_clients accepted network sessions are there already"},
 	ReasonBlamed:           {"blamed", "a message of this peer made one of our nodes close its link"},
 
+	ReasonLeadChosen:    {"lead_chosen", "no node led: the preferred one of those that are ready does now, or the one that produces already"},
+	ReasonLeadGone:      {"lead_gone", "the lead's session ended and it could not be dialled: the next node was released"},
+	ReasonLeadLate:      {"lead_late", "the lead's block did not come by its due time and takeover_grace: the next node was released"},
+	ReasonLeadUnfit:     {"lead_unfit", "outside our run the lead was hung, behind, or did not vote any more: another node leads in time"},
+	ReasonLeadOvertaken: {"lead_overtaken", "another node's block got the slot, and the lead is on a branch of its own: that node leads now"},
+	ReasonLeadDrained:   {"lead_drained", "the lead was drained"},
+	ReasonLeadOrdered:   {"lead_ordered", "it was told to lead"},
+	ReasonLeadFailback:  {"lead_failback", "a node of higher priority is back and quiet: it leads again"},
+
 	ReasonForeignBlock:     {"foreign_block", "a block of ours with a valid signature came from the network and none of our nodes sent it: someone else has our key"},
 	ReasonUnknownKey:       {"unknown_key", "an own block is not signed as configured: the keys were changed, and the configuration should be, or that node is wrong"},
 	ReasonLineageDead:      {"lineage_dead", "the network finalized another branch; our run's lineage is dropped"},
 	ReasonWithheldInPublic: {"withheld_in_public", "the network shows a block that was withheld here: it has another way out"},
 	ReasonClockOffset:      {"clock_offset", "most of our nodes and the peers we dial say that the relay's clock is off by more than clock_limit: decisions by due time are off, and slots are judged by their time if our nodes agree with it"},
 	ReasonClockJump:        {"clock_jump", "the relay's clock was stepped, or the machine was suspended; until others confirm it, a slot is open if it is by either time"},
+	ReasonNoVotes:          {"no_votes", "the network's peers give no votes: all our nodes stop producing when production-pause-vote-timeout-ms is over"},
+	ReasonFinalizerSilent:  {"finalizer_silent", "no vote of our own finalizer comes any more: all our producers stop when production-pause-vote-timeout-ms is over"},
+	ReasonCannotHold:       {"cannot_hold", "a node goes on producing although it gets no votes: it cannot be held by the leash"},
+	ReasonNoStandby:        {"no_standby", "no node could be released if the lead failed now"},
+	ReasonProducerAPI:      {"producer_api", "a call of a node's producer API failed: whether it is paused is not known"},
 }
 
 // String is the reason as it stands in logs, metrics and JSON.
@@ -208,6 +237,7 @@ const (
 	GroupLost     ReasonGroup = "lost slots"
 	GroupMessages ReasonGroup = "messages"
 	GroupSessions ReasonGroup = "sessions"
+	GroupLead     ReasonGroup = "who leads"
 	GroupAlarms   ReasonGroup = "alarms"
 )
 
@@ -220,8 +250,10 @@ func (r Reason) Group() ReasonGroup {
 		return GroupLost
 	case r < ReasonPeerClosed:
 		return GroupMessages
-	case r < ReasonForeignBlock:
+	case r < ReasonLeadChosen:
 		return GroupSessions
+	case r < ReasonForeignBlock:
+		return GroupLead
 	}
 	return GroupAlarms
 }

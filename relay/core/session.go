@@ -32,7 +32,8 @@ type session struct {
 	headNum     uint32
 	headID      p2pwire.ID
 	lane        int
-	held        bool           // kept quiet by leash or API: gets no foreign votes
+	node        *node          // internal: what the takeover knows of it
+	held        bool           // on the leash: gets no foreign votes
 	proven      bool           // a block of this source survived
 	pairs       map[uint64]int // network: votes survived, by finalizer key
 	asked       time.Duration  // network: when it was last asked for blocks
@@ -154,10 +155,12 @@ func (c *Core) admit(s *session) bool {
 	s.lane = lane
 	c.byLane[lane] = s
 	c.blocks.clearLane(lane)
+	c.reign.reserve.clearLane(lane)
 	s.ready = true
 	c.young--
 	if s.info.Side == Internal {
 		c.internal = append(c.internal, s)
+		c.nodeUp(s)
 		c.linkNoted(s.Name(), true, ReasonNone)
 	} else {
 		c.network = append(c.network, s)
@@ -226,6 +229,7 @@ func (c *Core) forget(s *session, why Reason) {
 			c.lineage.recheck = true // a candidate may have waited for it
 			c.linkNoted(s.Name(), false, why)
 			c.nodeGone(s, why)
+			c.nodeDown(s)
 			c.votes.emitterGone(s.id)
 			c.lineage.recheck = c.lineage.recheck || len(c.held) > 0 // nobody waits for it any more
 		}
@@ -257,6 +261,7 @@ func (c *Core) DialFailed(now Instant, side Side, name string, _ error) {
 	if side == Internal {
 		c.linkNoted(name, false, ReasonNone)
 		c.nodeUnreachable(name)
+		c.nodeLost(name)
 		c.settle()
 	}
 }

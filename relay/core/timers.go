@@ -10,15 +10,16 @@ type timerKind uint8
 const (
 	timerHandshake timerKind = iota + 1
 	timerKeepalive
-	timerHeld    // a held candidate's slot ends
-	timerCanary  // the oldest message on trial is due
-	timerBoot    // bootstrap step
-	timerSync    // a catch-up must make progress
-	timerVotes   // the oldest waiting vote expires
-	timerRetry   // messages that could not be tried are tried again
-	timerRound   // a round of ours is over
-	timerSuspend // a node closed its link: is it back?
-	timerRounds  // a round of ours is over
+	timerHeld     // a held candidate's slot ends
+	timerCanary   // the oldest message on trial is due
+	timerBoot     // bootstrap step
+	timerSync     // a catch-up must make progress
+	timerVotes    // the oldest waiting vote expires
+	timerRetry    // messages that could not be tried are tried again
+	timerRound    // a round of ours is over
+	timerSuspend  // a node closed its link: is it back?
+	timerRounds   // a round of ours is judged
+	timerTakeover // the takeover's next step
 )
 
 type timer struct {
@@ -94,6 +95,8 @@ func (c *Core) Tick(now Instant) {
 			c.suspendDue()
 		case timerRounds:
 			c.roundsDue()
+		case timerTakeover:
+			c.takeoverDue()
 		}
 	}
 	c.settle()

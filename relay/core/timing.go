@@ -21,6 +21,7 @@ type pace struct {
 	pv    uint16 // protocol version of its last handshake
 	slot  p2pwire.Slot
 	last  time.Duration // of its last block: arrival relative to the timestamp
+	vary  time.Duration // by how much its blocks come behind their due time; fades
 	lead  time.Duration // how long before another node's block of that slot its last winning one came
 	lag   time.Duration // how long after the winning block of that slot its last losing one came
 	won   bool
@@ -120,7 +121,23 @@ func (p *pace) learn(i int, offset time.Duration) {
 		p.known[i], p.due[i] = true, min(max(offset, plan-dueFirst), plan+dueFirst)
 		return
 	}
+	if late := min(offset-p.due[i], maxVary); late > p.vary {
+		p.vary = late
+	} else {
+		p.vary -= (p.vary - max(late, 0)) / 16
+	}
 	p.due[i] += min(max(offset-p.due[i], -dueStep), dueStep) / 4
+}
+
+// maxVary bounds what is believed of how much a node's blocks vary, leastVary is what any do.
+const maxVary, leastVary = 60 * time.Millisecond, 4 * time.Millisecond
+
+// jitter is by how much a node's blocks may come behind their due time without anything being wrong.
+func (c *Core) jitter(node string) time.Duration {
+	if p := c.timing.nodes[node]; p != nil {
+		return max(p.vary, leastVary)
+	}
+	return leastVary
 }
 
 // runnerUp notes how long behind the winner of its slot a node's candidate came, if it is the first.

@@ -72,6 +72,12 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonDuplicate)
 		return
 	}
+	if c.voteFrom(Internal, v.FinalizerKey()).own() {
+		c.reign.ourVote = max(c.now.Mono, 1)
+		if s.node != nil {
+			s.node.voted = c.reign.ourVote
+		}
+	}
 	switch {
 	case e != nil && e.withheld:
 		c.drop(s, ReasonVoteWithheld)
@@ -128,7 +134,7 @@ func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
 	for i := 0; i < len(c.network); i++ {
 		c.sendVote(c.network[i], b)
 	}
-	c.fanVote(b, from)
+	c.fanVote(b, from, !c.origin(key[:]).own())
 }
 
 // mayEmit tells whether it is a node's turn to emit a finalizer's votes. finalizer_node takes it over
@@ -170,12 +176,28 @@ func (c *Core) sendVote(s *session, b *buf) {
 	c.send(s, queueGeneral, b)
 }
 
-// fanVote gives a vote to every node that is not held back and not the one it came from or went to.
-func (c *Core) fanVote(b *buf, except SessionID) {
+// fanVote gives a vote to every node but the one it came from or went to. What a foreign finalizer votes
+// is kept for the nodes that are held: it would free them.
+func (c *Core) fanVote(b *buf, except SessionID, foreign bool) {
+	var given lanes
+	by := SessionID(0)
+	held := false
 	for i := 0; i < len(c.internal); i++ {
-		if t := c.internal[i]; t.id != except && !t.held && t.sync == nil {
+		t := c.internal[i]
+		switch {
+		case t.id == except:
+			given.set(t.lane)
+			by = t.id
+		case t.held && (foreign || t.node.mute):
+			held = true
+		case t.sync == nil:
 			c.sendVote(t, b)
+			given.set(t.lane)
+			by = t.id
 		}
+	}
+	if held {
+		c.keepVote(b, by, given)
 	}
 }
 
@@ -251,6 +273,7 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	if e != nil && e.claimed {
 		c.slotEcho(e, EchoVote, c.now.Mono)
 	}
+	c.reign.foreign = max(c.now.Mono, 1)
 	if len(c.internal) == 0 {
 		return
 	}
@@ -258,12 +281,12 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	defer c.pool.release(b)
 	pair := maphash.Bytes(c.canary.seed, v.FinalizerKey())
 	if n := s.pairs[pair]; n > 0 && n >= 1<<(3*c.canary.doubts[s.key]) {
-		c.fanVote(b, 0)
+		c.fanVote(b, 0, !c.voteFrom(Network, v.FinalizerKey()).own())
 		c.canary.watch(c, s)
 		return
 	}
 	node, _ := c.pickCanary(nil, "")
-	if node == nil || node.held || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
+	if node == nil || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
 		return
 	}
 	c.begin(trial{frame: b.retain(), source: s.id, pair: pair}, node)

@@ -1,0 +1,272 @@
+package core
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+const (
+	// leadWait is how long after the first node came the lead is not known at most: no node gets votes
+	// until then. leadSettle is how long the others are waited for at least, and for a block by which
+	// one shows that it leads.
+	leadWait, leadSettle = 3 * time.Second, 700 * time.Millisecond
+	// unfitFor is how long outside our run the lead may lack something.
+	unfitFor = time.Second
+	// eve is how long before our run what the lead lacks counts at once.
+	eve = 1500 * time.Millisecond
+	// freedFor is how long a released node is not released once more.
+	freedFor = 2 * time.Second
+)
+
+// setLead makes a node lead, and holds the one that did. In the middle of our run that releases it.
+func (c *Core) setLead(n *node, why Reason) {
+	t := &c.reign
+	old := t.lead
+	if n.cfg.Name == old {
+		return
+	}
+	t.lead, t.known, t.wanted = n.cfg.Name, true, ""
+	c.release(n)
+	if o := t.find(old); o != nil && o.cfg.Role.produces() {
+		c.setHeld(o, true)
+	}
+	t.changes++
+	t.unfit = 0
+	e := Event{Kind: EventLead, Reason: why, Side: Internal, Node: t.lead, Detail: old}
+	if n.s != nil {
+		e.Session, e.Remote = n.s.id, n.s.info.Remote
+	}
+	c.note(e)
+	c.stepSoon()
+}
+
+// release frees a node: votes first; when they can have been processed, the block upon which it looks.
+func (c *Core) release(n *node) {
+	n.freed = c.now.Mono
+	if c.reign.mode == TakeoverLeash && n.s != nil && n.held {
+		c.giveVotes(n)
+		n.pending = true
+		c.stepAt(c.now.Mono + c.cfg.Takeover.ReleasePause)
+	}
+	c.setHeld(n, false)
+}
+
+// releasesDue gives released nodes the block they were kept behind.
+func (c *Core) releasesDue() {
+	for _, n := range c.reign.nodes {
+		if !n.pending {
+			continue
+		}
+		if at := n.freed + c.cfg.Takeover.ReleasePause; c.now.Mono < at {
+			c.stepAt(at)
+			continue
+		}
+		n.pending = false
+		if n.s != nil {
+			c.giveBack(n)
+		}
+	}
+}
+
+// standby is the node to release when a node fails: of those that can be, one that is quiet goes first,
+// then the preferred one. Nil if there is none.
+func (c *Core) standby(except *node) *node {
+	var best *node
+	for _, n := range c.reign.nodes {
+		if n == except || n.s == nil || n.s.closing || n.s.sync != nil || !n.cfg.Role.produces() || n.stray != 0 {
+			continue
+		}
+		if n.freed != 0 && c.since(n.freed) < freedFor {
+			continue
+		}
+		if best == nil || c.fitter(n, best) {
+			best = n
+		}
+	}
+	return best
+}
+
+// fitter tells whether a would take over better than b.
+func (c *Core) fitter(a, b *node) bool {
+	for _, f := range [...]func(*node) bool{
+		func(n *node) bool { return !n.drained },
+		func(n *node) bool { return c.lacks(n) == "" },
+		func(n *node) bool { return !n.held || c.armed(n) },
+	} {
+		if x, y := f(a), f(b); x != y {
+			return x
+		}
+	}
+	return c.rankNode(a) > c.rankNode(b)
+}
+
+func (c *Core) rankNode(n *node) int {
+	r := 2 * n.cfg.Priority
+	if c.cfg.FinalizerNode != "" && n.cfg.Name == c.cfg.FinalizerNode {
+		r++
+	}
+	return r
+}
+
+// leadDown acts on a lead whose session ended. While it is being redialled it may be back at once.
+func (c *Core) leadDown(l *node) {
+	t := &c.reign
+	if !t.on() || !t.known || c.stop {
+		return
+	}
+	if !l.lost {
+		c.stepSoon()
+		return
+	}
+	if n := c.standby(l); n != nil {
+		t.releases++
+		c.setLead(n, ReasonLeadGone)
+	}
+}
+
+// chooseLead makes a node lead if none does, and outside our run if the one that does is not fit to or
+// is not wanted.
+func (c *Core) chooseLead() {
+	t := &c.reign
+	l := t.find(t.lead)
+	if !t.known || l == nil {
+		if n := c.standby(nil); n != nil && c.leadKnowable() {
+			c.setLead(n, ReasonLeadChosen)
+		}
+		return
+	}
+	in, until := c.run()
+	if in {
+		return // watchRun sees to it
+	}
+	why := ""
+	switch {
+	case l.s == nil && c.since(l.gone) < 2*unfitFor && !l.lost:
+		return // it is being redialled
+	case l.s == nil:
+		why = "gone"
+	default:
+		why = c.unfit(l)
+	}
+	if why != "" {
+		if t.unfit == 0 {
+			t.unfit = max(c.now.Mono, 1)
+		}
+		if n := c.standby(l); n != nil && (c.lacks(n) == "" || l.s == nil) &&
+			(l.s == nil || c.since(t.unfit) >= unfitFor || until < eve) {
+			reason := ReasonLeadUnfit
+			if l.s == nil {
+				reason = ReasonLeadGone
+			}
+			t.releases++
+			c.setLead(n, reason)
+		}
+		return
+	}
+	t.unfit = 0
+	if until < c.cfg.Takeover.VoteTimeout+armAfter+unfitFor {
+		return // the one that leads now would still produce in our next run
+	}
+	switch n := c.standby(l); {
+	case t.wanted != "":
+		if w := t.find(t.wanted); w != nil && w.s != nil && c.lacks(w) == "" {
+			c.setLead(w, ReasonLeadOrdered)
+		}
+	case n == nil || c.lacks(n) != "" || n.drained:
+	case l.drained:
+		c.setLead(n, ReasonLeadDrained)
+	case c.cfg.Takeover.Failback && n.cfg.Priority > l.cfg.Priority && c.armed(n):
+		c.setLead(n, ReasonLeadFailback)
+	}
+}
+
+// unfit is what keeps the lead from leading, in words; empty if nothing does. What it lacks as a held
+// node does not matter.
+func (c *Core) unfit(l *node) string {
+	why := c.lacks(l)
+	if why == "" && l.voted != 0 && c.reign.ourVote-l.voted > 2*unfitFor {
+		why = "does not vote any more"
+	}
+	return why
+}
+
+// leadKnowable tells whether it is time to choose a lead after the start.
+func (c *Core) leadKnowable() bool {
+	t := &c.reign
+	switch {
+	case t.up == 0 || c.since(t.up) < leadSettle:
+		return false
+	case c.since(t.up) >= leadWait:
+		return true
+	}
+	for _, n := range t.nodes {
+		if n.cfg.Role.produces() && (n.s == nil || n.s.sync != nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// judged looks at what was decided on a node's own block: who leads is who has the lineage.
+func (c *Core) judged(s *session, e *block) {
+	t := &c.reign
+	n := s.node
+	if n == nil || !t.on() {
+		return
+	}
+	switch {
+	case !t.known && e.claimed:
+		c.setLead(n, ReasonLeadChosen) // it is leading already
+	case n.cfg.Name != t.lead:
+		c.strayed(n, e)
+	case e.withheld && (e.why == ReasonSlotTaken || e.why == ReasonNotLineage || e.why == ReasonParentWithheld):
+		w := t.find(c.lineage.lead)
+		if w == nil || w == n || w.s == nil || !w.cfg.Role.produces() {
+			if w = c.standby(n); w == nil || !c.armed(w) {
+				return
+			}
+			t.releases++
+		}
+		c.setLead(w, ReasonLeadOvertaken)
+	}
+}
+
+// run tells whether one of our runs is under way, or about to be, and else how long it is until then;
+// a schedule that is not known means never.
+func (c *Core) run() (in bool, until time.Duration) {
+	slot, ok := c.nextOwn()
+	for ok && c.takenSlot(slot) {
+		if slot++; !c.ourSlot(slot) {
+			// The run is over; what comes next is a period away.
+			r := slot.Round()
+			for ok = false; r <= slot.Round()+maxPeriod; r++ {
+				if slot = p2pwire.Slot(r) * p2pwire.RoundSlots; c.ourSlot(slot) {
+					ok = true
+					break
+				}
+			}
+		}
+	}
+	if !ok {
+		return false, time.Hour
+	}
+	if slot.Index() > 0 {
+		return true, 0
+	}
+	until = time.Duration((slot - 1).Time() - c.wall())
+	return until < runMargin, max(until-runMargin, 0)
+}
+
+// runMargin is how long before its first slot begins our run counts as under way.
+const runMargin = 200 * time.Millisecond
+
+// takenSlot tells whether an own slot has its block.
+func (c *Core) takenSlot(slot p2pwire.Slot) bool {
+	r := c.slots.rounds.known(slot.Round())
+	if r == nil {
+		return false
+	}
+	_, ok := c.claims.Get(uint64(r.producer), uint32(slot))
+	return ok
+}

@@ -1,0 +1,302 @@
+package core
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+// takeover is who leads, who is held, and what it takes to release a node.
+type takeover struct {
+	mode  Takeover // in force: race, leash or api
+	why   string   // why that one, in words
+	known bool     // the start is over: the lead is known, or there is none
+	lead  string   // the node that leads, empty if none does
+	nodes []*node
+
+	reserve  reserve
+	origins  map[uint64]*origin
+	watched  p2pwire.Slot  // the slot for which nobody could be released
+	wanted   string        // the node that was ordered to lead
+	unfit    time.Duration // since when the lead lacks something; 0: it does not
+	next     time.Duration // Mono of the next step
+	up       time.Duration // when the first node was there; 0: none so far
+	foreign  time.Duration // when a vote of a foreign finalizer came last
+	ourVote  time.Duration // when a vote of our finalizers came last; 0: never
+	voteless bool          // the network gives no votes
+	silent   bool          // our finalizer does not vote
+	alone    bool          // no node could be released
+	lonely   time.Duration // since when
+	chosen   bool          // the way was chosen once
+	decided  time.Duration // when it was looked at last
+	against  time.Duration // since when something speaks against it; 0: nothing does
+
+	wishes   []ControlRequest
+	releases uint64
+	changes  uint64
+}
+
+// node is one node of ours as the takeover sees it, connected or not.
+type node struct {
+	cfg     NodeConfig
+	s       *session // its session, nil if there is none
+	upSince time.Duration
+	lastID  SessionID     // its last session
+	gone    time.Duration // when it went
+	lost    bool          // it went and could not be dialled
+	drained bool
+	held    bool          // it is not to produce
+	quiet   time.Duration // leash: since when it was given no vote that frees it
+	freed   time.Duration // when it was released last
+	pending bool          // it was given votes; the block upon which it looks follows
+	back    p2pwire.ID    // the block it is kept behind; zero: none
+	stray   time.Duration // when it last produced although it should have been quiet; 0: never
+	mute    bool          // it strayed while it got the votes of our finalizers: those are withheld, too
+	voted   time.Duration // when it voted last; 0: never
+
+	wish   wish // api: what its producer API was asked last
+	asking bool
+	asked  time.Duration
+	fault  string // api: why the last call failed
+	paused bool   // api: it said so
+}
+
+type wish uint8
+
+const (
+	wishNone wish = iota
+	wishPause
+	wishResume
+)
+
+// armAfter is how long, beyond production-pause-vote-timeout-ms, a node without votes may still
+// produce: the tracker forgives blocks 1 s younger than the last vote, and looks once a slot.
+const armAfter = 1400 * time.Millisecond
+
+func (t *takeover) init(c *Core) {
+	t.origins = make(map[uint64]*origin)
+	for _, n := range c.cfg.Nodes {
+		t.nodes = append(t.nodes, &node{cfg: n, gone: -time.Hour})
+	}
+	t.mode = c.cfg.Takeover.Mode
+	t.why = "as configured"
+	if t.mode == TakeoverAuto {
+		t.mode, t.why = TakeoverRace, "not decided yet"
+	}
+	if c.cfg.Takeover.Mode != TakeoverRace {
+		c.timers.add(c.now.Mono+stepEvery, timer{kind: timerTakeover})
+		t.next = c.now.Mono + stepEvery
+	}
+}
+
+// on tells whether there is a lead, now or as soon as it is known.
+func (t *takeover) on() bool { return t.mode == TakeoverLeash || t.mode == TakeoverAPI }
+
+// find finds a node by name.
+func (t *takeover) find(name string) *node {
+	for _, n := range t.nodes {
+		if n.cfg.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// maxNodes bounds the nodes known; configured ones are all there.
+const maxNodes = 64
+
+// nodeUp notes a node's session. Whoever is not known to lead is held from its first vote on.
+func (c *Core) nodeUp(s *session) {
+	t := &c.reign
+	n := t.find(s.Name())
+	if n == nil {
+		if len(t.nodes) >= maxNodes {
+			return
+		}
+		n = &node{cfg: NodeConfig{Name: s.Name(), Priority: s.info.Priority}}
+		t.nodes = append(t.nodes, n)
+	}
+	if t.up == 0 {
+		t.up = max(c.now.Mono, 1)
+	}
+	n.s, n.lastID, n.lost, n.upSince, n.back, n.pending = s, s.id, false, c.now.Mono, p2pwire.ID{}, false
+	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
+	s.node = n
+	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {
+		return
+	}
+	if n.cfg.Name == t.lead && t.known {
+		c.setHeld(n, false)
+		return
+	}
+	if t.on() || !t.known {
+		c.setHeld(n, true)
+	}
+	c.stepSoon()
+}
+
+// nodeDown notes that a node's session is gone.
+func (c *Core) nodeDown(s *session) {
+	n := s.node
+	if n == nil || n.s != s {
+		return
+	}
+	n.s, n.gone, n.lost, n.back, n.pending = nil, c.now.Mono, !s.info.Dialled, p2pwire.ID{}, false
+	for _, other := range c.internal {
+		if other.Name() == n.cfg.Name && other != s {
+			n.s, n.lost = other, false // connected both ways
+		}
+	}
+	if n.s == nil && n.cfg.Name == c.reign.lead {
+		c.leadDown(n)
+	}
+}
+
+// nodeLost notes that a node could not be dialled: it is not only its session that is gone.
+func (c *Core) nodeLost(name string) {
+	if n := c.reign.find(name); n != nil && n.s == nil {
+		n.lost = true
+		if name == c.reign.lead {
+			c.leadDown(n)
+		}
+	}
+}
+
+// setHeld keeps a node from producing, or ends that.
+func (c *Core) setHeld(n *node, held bool) {
+	if held && !n.held {
+		n.quiet = c.now.Mono
+	}
+	n.held = held
+	leash := c.cfg.Takeover.Mode != TakeoverRace && c.reign.mode != TakeoverAPI
+	if n.s != nil {
+		n.s.held = held && leash
+	}
+	if !held {
+		n.stray = 0
+	}
+	if c.reign.mode == TakeoverAPI {
+		c.wishFor(n)
+	}
+}
+
+// armed tells whether a held node is quiet by now.
+func (c *Core) armed(n *node) bool {
+	switch {
+	case !n.held || n.stray != 0:
+		return false
+	case c.reign.mode == TakeoverAPI:
+		return n.paused
+	}
+	return c.armedIn(n) <= 0
+}
+
+// armedIn is how long a held node may still produce.
+func (c *Core) armedIn(n *node) time.Duration {
+	return n.quiet + c.cfg.Takeover.VoteTimeout + armAfter - c.now.Mono
+}
+
+// strayed notes that a held node made a block although it should be quiet.
+func (c *Core) strayed(n *node, e *block) {
+	t := &c.reign
+	if t.mode != TakeoverLeash || !n.held || c.armedIn(n) > -armAfter || n.stray != 0 || e.slot.Time() < c.wall()-int64(time.Second) {
+		return
+	}
+	if !n.mute {
+		// Perhaps the votes of our own finalizers free it: their description is no producer's name.
+		n.mute, n.quiet = true, c.now.Mono
+		return
+	}
+	n.stray = c.now.Mono
+	c.alarm(ReasonCannotHold, n.s, e)
+}
+
+// lacks is what keeps a held node from being released, in words; empty if nothing does.
+func (c *Core) lacks(n *node) string {
+	s := n.s
+	switch {
+	case !n.cfg.Role.produces():
+		return "has no producer key"
+	case s == nil || s.closing:
+		return "not connected"
+	case s.sync != nil:
+		return "catching up"
+	case c.since(s.pingAt) > silentAfter && c.silent(s):
+		return "does not answer"
+	case c.head != nil && !c.upToDate(n):
+		return "lags behind the public head"
+	case c.reign.mode == TakeoverLeash && n.held && c.reserveOf(n) == 0:
+		return "no vote in reserve that it never had"
+	case c.reign.mode == TakeoverAPI && n.fault != "":
+		return "producer API: " + n.fault
+	}
+	return ""
+}
+
+// silentAfter is how long a node may owe an answer to a time message before it counts as hung.
+const silentAfter = 400 * time.Millisecond
+
+// upToDate tells whether a node was given the public head, but for the block it is kept behind.
+func (c *Core) upToDate(n *node) bool {
+	h := c.head
+	if n.s.has(h) || h.num <= n.s.headNum {
+		return true
+	}
+	if p := c.blocks.get(h.prev); p != nil {
+		return n.s.has(p)
+	}
+	return false
+}
+
+// state is how a node stands, for people.
+func (c *Core) state(n *node) (NodeState, string) {
+	t := &c.reign
+	switch {
+	case n.s == nil && n.lost:
+		return NodeAbsent, "cannot be reached"
+	case n.s == nil:
+		return NodeAbsent, "not connected"
+	case !n.cfg.Role.produces():
+		return NodeFree, ""
+	case t.lead == n.cfg.Name && t.on():
+		return NodeLead, ""
+	case !n.held:
+		return NodeFree, ""
+	case n.stray != 0:
+		return NodeUnholdable, "it produces without votes: is production-pause-vote-timeout-ms 0, or above vote_timeout, or has it another peer?"
+	}
+	why := c.lacks(n)
+	switch {
+	case !c.armed(n) && t.mode == TakeoverLeash:
+		return NodeArming, why
+	case !c.armed(n) && why == "":
+		return NodeArming, "not paused yet"
+	case why != "":
+		return NodeNotReady, why
+	}
+	return NodeArmed, ""
+}
+
+func (c *Core) takeoverStatus() TakeoverStatus {
+	t := &c.reign
+	st := TakeoverStatus{
+		Configured: c.cfg.Takeover.Mode, Mode: t.mode, Why: t.why, Lead: t.lead,
+		Releases: t.releases, LeadChanges: t.changes, Nodes: []NodeStatus{},
+	}
+	if slot, ok := c.nextOwn(); ok {
+		st.NextRunInNs = max(slot.Time()-c.wall(), 0)
+	}
+	for _, n := range t.nodes {
+		ns := NodeStatus{Node: n.cfg.Name, Role: n.cfg.Role, Drained: n.drained}
+		ns.State, ns.Why = c.state(n)
+		if ns.State == NodeArming && t.mode == TakeoverLeash {
+			ns.ArmedInNs = int64(c.armedIn(n))
+		}
+		if n.held && n.s != nil && t.mode == TakeoverLeash {
+			ns.ReserveVotes = c.reserveOf(n)
+			ns.HeldBack = n.back.Num()
+		}
+		st.Nodes = append(st.Nodes, ns)
+	}
+	return st
+}

@@ -1,0 +1,208 @@
+package core
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"bprelay/p2pwire"
+)
+
+const (
+	// stepEvery is how often the takeover looks around at least.
+	stepEvery = 100 * time.Millisecond
+	// firstBlock is how long a released node may take to its first block.
+	firstBlock = 150 * time.Millisecond
+	// releaseTakes is how long, beyond the release pause, a released node needs to make a block that
+	// is due (measured: 6 to 15 ms).
+	releaseTakes = 15 * time.Millisecond
+	// leastGrace is the least a block is waited for beyond its due time.
+	leastGrace = 8 * time.Millisecond
+	// pingNear is how often our producers are asked for a sign of life when our run is near.
+	pingNear = 250 * time.Millisecond
+	// voteSilence is how long votes may stay away before that is an alarm; nodes stop 5 s later.
+	voteSilence = 2 * time.Second
+)
+
+// stepAt has the takeover look around at a time, or before.
+func (c *Core) stepAt(at time.Duration) {
+	if t := &c.reign; at < t.next {
+		t.next = at
+		c.timers.add(at, timer{kind: timerTakeover})
+	}
+}
+
+func (c *Core) stepSoon() { c.stepAt(c.now.Mono) }
+
+// takeoverDue looks around: what is due, who leads, who is there.
+func (c *Core) takeoverDue() {
+	t := &c.reign
+	if c.now.Mono < t.next || c.stop {
+		return
+	}
+	t.next = c.now.Mono + stepEvery
+	c.timers.add(t.next, timer{kind: timerTakeover})
+	c.chooseMode()
+	c.watchVotes()
+	if !t.on() {
+		return
+	}
+	c.releasesDue()
+	c.backDue()
+	c.watchRun()
+	c.chooseLead()
+	c.watchNodes()
+	c.watchStandby()
+	c.controlDue()
+}
+
+// watchRun releases another node when the lead's block for our next slot does not come.
+func (c *Core) watchRun() {
+	t := &c.reign
+	l := t.find(t.lead)
+	slot, ok := c.nextOwn()
+	if l == nil || !ok || !c.boot.done || len(c.network) == 0 || !c.dueTrusted() {
+		return
+	}
+	for c.takenSlot(slot) {
+		if slot++; !c.ourSlot(slot) {
+			return
+		}
+	}
+	if at := c.deadline(l, slot); c.now.Mono < at {
+		c.stepAt(at)
+		return
+	}
+	if slot <= t.watched || c.waitsElse(l, slot) {
+		return
+	}
+	n := c.standby(l)
+	if n == nil || !c.armed(n) && l.s != nil {
+		t.watched = slot // nobody to release
+		return
+	}
+	t.releases++
+	c.setLead(n, ReasonLeadLate)
+}
+
+// deadline is until when the lead's block for a slot is waited for: its due time and the grace, less
+// where a release could not save the slot any more, but never less than what its blocks vary by.
+func (c *Core) deadline(l *node, slot p2pwire.Slot) time.Duration {
+	due := c.dueOffset(l.cfg.Name, slot)
+	jitter := c.jitter(l.cfg.Name)
+	grace := c.cfg.Takeover.Grace
+	if room := -due - c.releaseTime(); room < grace && room >= max(2*jitter, leastGrace) {
+		grace = room
+	}
+	at := c.mono(slot.Time()) + due + max(grace, jitter)
+	if l.freed != 0 && c.since(l.freed) < freedFor {
+		at = max(at, l.freed+firstBlock)
+	}
+	return at
+}
+
+// releaseTime is how long a release takes to bring about a block that is due.
+func (c *Core) releaseTime() time.Duration {
+	if c.reign.mode == TakeoverAPI {
+		return releaseTakes
+	}
+	return c.cfg.Takeover.ReleasePause + releaseTakes
+}
+
+// dueTrusted tells whether the clock is good enough to tell that a block is late.
+func (c *Core) dueTrusted() bool {
+	return c.clock.known && !c.clock.doubt && (!c.clock.off || c.clock.fixed)
+}
+
+// waitsElse tells whether the lead's block is here and waits for something that another node's would
+// have to wait for as well.
+func (c *Core) waitsElse(l *node, slot p2pwire.Slot) bool {
+	if c.pending != nil && c.pending.slot == slot {
+		return true
+	}
+	for _, e := range c.held {
+		if e.slot != slot || l.s == nil || !e.sent.has(l.s.lane) {
+			continue
+		}
+		switch e.why {
+		case ReasonUnknownParent, ReasonOlderParent, ReasonParentHeld:
+			return false
+		}
+		return true
+	}
+	return false
+}
+
+// watchNodes asks the nodes that matter for a sign of life when our run is near.
+func (c *Core) watchNodes() {
+	if in, until := c.run(); !in && until > 2*eve {
+		return
+	}
+	for _, n := range c.reign.nodes {
+		if s := n.s; s != nil && !s.closing && n.cfg.Role.produces() && s.pingXmt == 0 && c.since(s.pingAt) >= pingNear {
+			c.ping(s)
+		}
+	}
+}
+
+// warn counts and tells something a human should look at that is about no block.
+func (c *Core) warn(why Reason, detail string) {
+	c.stats.Alarms[why]++
+	c.note(Event{Kind: EventAlarm, Reason: why, Detail: detail})
+}
+
+// watchVotes tells when votes stay away: those of the network stop all our nodes, those of our own
+// finalizer do as well.
+func (c *Core) watchVotes() {
+	t := &c.reign
+	fresh := c.head != nil && c.head.savanna && c.wall()-c.head.slot.Time() < int64(voteSilence) && t.up != 0
+	if !fresh || len(c.internal) == 0 {
+		return
+	}
+	switch quiet := c.since(max(t.foreign, t.up)); {
+	case quiet < voteSilence:
+		t.voteless = false
+	case !t.voteless && len(c.network) > 0 && quiet >= voteSilence:
+		t.voteless = true
+		c.warn(ReasonNoVotes, fmt.Sprintf("none for %.1f s from %d network peers", quiet.Seconds(), len(c.network)))
+	}
+	switch quiet := c.since(t.ourVote); {
+	case t.ourVote == 0:
+	case quiet < voteSilence:
+		t.silent = false
+	case !t.silent:
+		t.silent = true
+		c.warn(ReasonFinalizerSilent, fmt.Sprintf("no vote for %.1f s", quiet.Seconds()))
+	}
+}
+
+// watchStandby tells in time that nobody could take over.
+func (c *Core) watchStandby() {
+	t := &c.reign
+	producing := 0
+	var lacking []string
+	for _, n := range t.nodes {
+		if !n.cfg.Role.produces() {
+			continue
+		}
+		if producing++; n.cfg.Name == t.lead {
+			continue
+		}
+		state, why := c.state(n)
+		if state == NodeArmed {
+			t.lonely, t.alone = 0, false
+			return
+		}
+		lacking = append(lacking, strings.TrimSpace(n.cfg.Name+" "+string(state)+" "+why))
+	}
+	if producing < 2 || !t.known {
+		return
+	}
+	if t.lonely == 0 {
+		t.lonely = max(c.now.Mono, 1)
+	}
+	if !t.alone && c.since(t.lonely) >= c.cfg.Takeover.VoteTimeout+2*armAfter {
+		t.alone = true
+		c.warn(ReasonNoStandby, strings.Join(lacking, "; "))
+	}
+}
