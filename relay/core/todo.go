@@ -28,6 +28,11 @@ var reasonToDo = [numReasons]string{
 	ReasonLineageDead:      "Look whether our blocks left in time (`bprelay explain --last`), and at the latency to the network peers. The relay follows the network by itself.",
 	ReasonClockOffset:      "Look at NTP on this machine and on the nodes: `chronyc tracking`.",
 	ReasonClockJump:        "Look why the clock was stepped or the machine stopped: let NTP slew it, and do not suspend or migrate it.",
+	ReasonNoVotes:          "Look at network.peers: only producers, and nodes with vote-threads set, carry votes (`bprelay probe`). Our nodes stop some seconds after the last vote.",
+	ReasonFinalizerSilent:  "Bring the node back that votes for our finalizer, or switch the active finalizer key on the chain to another host's (regfinkey, actfinkey): all our producers stop when their vote timeout is over.",
+	ReasonCannotHold:       "Set production-pause-vote-timeout-ms of that node to vote_timeout (not 0), and see that the relay is its only peer. Until then it makes siblings, which stay inside.",
+	ReasonNoStandby:        "See `bprelay status` for what each node lacks. Bring one back now: the lead has no successor.",
+	ReasonProducerAPI:      "Look whether the node runs with producer_api_plugin at nodes[].api, and whether the relay reaches that address.",
 	ReasonWithheldInPublic: "Find the node's other way out: no p2p-peer-address besides the relay, no open p2p port.",
 }
 
