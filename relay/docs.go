@@ -18,6 +18,7 @@ var reasonGroups = []struct {
 	{core.GroupLost, "Why one of our slots has no block of ours in the public chain, where the blocks' own reasons do not say it. `bprelay explain` tells the story of a slot."},
 	{core.GroupMessages, "Why a message was not passed on (`bprelay_dropped_total`)."},
 	{core.GroupSessions, "Why a session ended (`bprelay_sessions_closed_total`)."},
+	{core.GroupLead, "Why another node leads now (`takeover: leash` and `api`; `bprelay_lead_changes_total`)."},
 	{core.GroupAlarms, "What a human should look at (`bprelay_alarms_total`, log level error)."},
 }
 

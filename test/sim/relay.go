@@ -23,6 +23,9 @@ type RelayConfig struct {
 	// Read, if not nil, is told of bytes as the core gets them. remote is the address that was dialled,
 	// or where an accepted connection comes from.
 	Read func(now core.Instant, remote string, conn simnet.ConnID, chunk []byte)
+	// Control, if not nil, carries out calls of the nodes' producer APIs; the answer comes through
+	// ControlDone, as an event of the relay's.
+	Control func(r core.ControlRequest)
 }
 
 // Relay puts a relay core into a simnet.World: what the engine is in production.
@@ -230,6 +233,10 @@ func (r *Relay) pump() {
 			j.Run(&r.scratch)
 			r.c.JobDone(r.now, j)
 		}
+		for _, q := range r.c.ControlRequests(nil) {
+			moved = true
+			r.cfg.Control(q)
+		}
 		for _, id := range r.c.Writable(nil) {
 			if !r.room(r.ids[id]) {
 				r.full = true
@@ -251,4 +258,11 @@ func (r *Relay) pump() {
 			r.lost(conn, cr.RetryAfter)
 		}
 	}
+}
+
+// ControlDone answers a call of a node's producer API.
+func (r *Relay) ControlDone(now simnet.Instant, q core.ControlRequest, err error) {
+	r.now = core.Instant(now)
+	r.c.ControlDone(r.now, q, err)
+	r.pump()
 }

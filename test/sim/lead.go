@@ -1,0 +1,336 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+	"bprelay/test/checker"
+	"bprelay/test/simnet"
+)
+
+// LeadScenario is a world in which one of our nodes leads and the others are held, and something
+// happens to the lead at one moment of our round.
+type LeadScenario struct {
+	Seed     uint64
+	Mode     simnet.Mode
+	Takeover core.Takeover
+	// Nodes is how many producing nodes there are.
+	Nodes int
+	// OwnKeys gives every node a finalizer key of its own under our producer's name; without it a node
+	// of its own has our producer's only one, as recommended.
+	OwnKeys bool
+	// VoteTimeout is production-pause-vote-timeout-ms of our nodes; 0 means 6 s.
+	VoteTimeout time.Duration
+	Trx         time.Duration
+	// Faults are played in our first judged round.
+	Faults []LeadFault
+	// Rounds is how many of our rounds are judged, that of the faults included; 0 means 2.
+	Rounds int
+	Log    func(format string, args ...any)
+}
+
+// LeadFault is one fault.
+type LeadFault struct {
+	// After is when, from 500 ms before the timestamp of our round's first slot: when it begins.
+	After time.Duration
+	Kind  LeadFaultKind
+	// For is how long it lasts; 0 means to the end. A killed node is started again then.
+	For time.Duration
+	// Second makes it happen to whoever leads then, not to the first lead.
+	Second bool
+}
+
+// LeadFaultKind is what happens to the lead.
+type LeadFaultKind string
+
+// The kinds.
+const (
+	LeadKill  LeadFaultKind = "kill -9"
+	LeadHang  LeadFaultKind = "SIGSTOP"
+	LeadCut   LeadFaultKind = "link cut"
+	LeadReset LeadFaultKind = "link reset"
+	LeadSlow  LeadFaultKind = "slow"
+)
+
+// LeadOutcome is what became of it.
+type LeadOutcome struct {
+	Report checker.Report
+	// Lost are the indices of the lost slots in the round of the faults, LostLater counts those of the
+	// rounds behind it.
+	Lost      []int
+	LostLater int
+	// Siblings counts blocks that nodes other than the lead signed in slots of ours; ByHeld those of them
+	// by nodes that had been held for long enough.
+	Siblings int
+	Forks    int // heads that the observer gave up for another branch
+	Status   core.Status
+	Events   []string
+	Lead     string // who led when the faults began
+}
+
+type leadWorld struct {
+	sc      LeadScenario
+	chain   *simnet.Chain
+	w       *simnet.World
+	check   *checker.Checker
+	nodes   map[string]*simnet.Node
+	relay   *Relay
+	out     *LeadOutcome
+	signers map[p2pwire.Slot]map[p2pwire.ID][]string
+	rng     *rand.Rand
+	down    map[string]bool
+}
+
+// PlayLead plays a scenario.
+func PlayLead(sc LeadScenario) *LeadOutcome {
+	producers := []string{ourProducer, "bpbeta", "bpgamma", "bpdelta"}
+	cfg := simnet.ChainConfig{Mode: sc.Mode, Seed: sc.Seed, Producers: producers}
+	ours := names("bp%d:1", sc.Nodes)
+	if sc.OwnKeys {
+		for _, p := range producers[1:] {
+			cfg.Finalizers = append(cfg.Finalizers, simnet.Finalizer{Description: p, Weight: 1})
+		}
+		for _, n := range ours {
+			cfg.Finalizers = append(cfg.Finalizers, simnet.Finalizer{Description: ourProducer, Key: n, Weight: 1})
+		}
+	}
+	chain := simnet.NewChain(cfg)
+	x := &leadWorld{
+		sc: sc, chain: chain, out: &LeadOutcome{}, nodes: map[string]*simnet.Node{},
+		w:       simnet.NewWorld(simnet.WorldConfig{Seed: sc.Seed, Start: chain.GenesisTime(), Jitter: time.Millisecond, Chop: true}),
+		signers: map[p2pwire.Slot]map[p2pwire.ID][]string{}, rng: rand.New(rand.NewPCG(sc.Seed, 5)), down: map[string]bool{},
+	}
+	var schedule []p2pwire.Name
+	for _, p := range producers {
+		n, _ := p2pwire.ParseName(p)
+		schedule = append(schedule, n)
+	}
+	check := checker.Config{Own: schedule[:1], Schedule: schedule}
+	finalizers := []string{ourProducer}
+	if sc.OwnKeys {
+		finalizers = ours
+	}
+	for _, f := range finalizers {
+		check.OwnKeys = append(check.OwnKeys, chain.FinalizerKey(f).Pub)
+	}
+	x.check = checker.New(check)
+	public := names("net%d:1", 3)
+	for i, addr := range public {
+		x.add(simnet.Config{Name: addr, Address: addr, Peers: append(append([]string(nil), public[:i]...), observerAddr), Producers: producers[i+1 : i+2], Finalizers: producers[i+1 : i+2], EnableStaleProduction: true})
+	}
+	x.add(simnet.Config{Name: observerAddr, Address: observerAddr, Peers: []string{relayAddr}, VoteThreads: 2})
+	var nodes []core.NodeConfig
+	for i, addr := range ours {
+		x.addOurs(addr, nil)
+		nodes = append(nodes, core.NodeConfig{Name: addr, Role: core.RoleProducer, Priority: -i, API: sc.Takeover == core.TakeoverAPI})
+	}
+	if !sc.OwnKeys {
+		x.add(simnet.Config{Name: "fin:1", Address: "fin:1", Finalizers: []string{ourProducer}})
+		nodes = append(nodes, core.NodeConfig{Name: "fin:1", Role: core.RoleFinalizer})
+	}
+	x.addRelay(schedule[0], nodes)
+	x.w.Tap(func(now simnet.Instant, d simnet.Delivery) {
+		if d.From == relayAddr && d.To[:2] != "bp" && d.To[:3] != "fin" || d.To == observerAddr {
+			x.check.Feed(now.Wall, fmt.Sprintf("%s>%s/%d", d.From, d.To, d.Conn), d.Data)
+		}
+	})
+	if sc.Trx > 0 {
+		x.transactions(append(ours, public...))
+	}
+	x.play(schedule[0])
+	return x.out
+}
+
+func (x *leadWorld) add(c simnet.Config) {
+	c.Chain, c.Seed = x.chain, x.sc.Seed
+	c.Trace = func(_ simnet.Instant, e simnet.Event) {
+		if e.Kind == simnet.EventSwitched && c.Name == observerAddr && e.Count > 0 {
+			x.out.Forks++
+		}
+	}
+	n := simnet.NewNode(c)
+	x.nodes[c.Address] = n
+	x.w.Add(c.Address, n)
+}
+
+func (x *leadWorld) addOurs(addr string, st *simnet.State) {
+	c := simnet.Config{
+		Name: addr, Address: addr, Producers: []string{ourProducer}, EnableStaleProduction: st == nil,
+		ProductionPauseVoteTimeout: x.sc.VoteTimeout, State: st, VoteThreads: 4, Chain: x.chain, Seed: x.sc.Seed,
+	}
+	if x.sc.OwnKeys {
+		c.Finalizers = []string{addr}
+	}
+	c.Trace = func(now simnet.Instant, e simnet.Event) {
+		if e.Kind == simnet.EventProduced {
+			if x.signers[e.Slot] == nil {
+				x.signers[e.Slot] = map[p2pwire.ID][]string{}
+			}
+			x.signers[e.Slot][e.ID] = append(x.signers[e.Slot][e.ID], addr)
+		}
+		if x.sc.Log != nil && (e.Kind == simnet.EventClosed || e.Kind == simnet.EventProduced) {
+			x.sc.Log("%8.3fs %s %v %s", now.Mono.Seconds(), addr, e, e.Reason)
+		}
+	}
+	n := simnet.NewNode(c)
+	x.nodes[addr] = n
+	x.w.Add(addr, n)
+}
+
+// Event implements core.Observer.
+func (x *leadWorld) Event(now core.Instant, e *core.Event) {
+	switch e.Kind {
+	case core.EventLead, core.EventTakeover, core.EventAlarm, core.EventWithheld:
+		s := fmt.Sprintf("%8.3fs %s %s %s %s slot %d", now.Mono.Seconds(), e.Kind, e.Reason, e.Node, e.Detail, e.Slot)
+		x.out.Events = append(x.out.Events, s)
+		if x.sc.Log != nil {
+			x.sc.Log("%s", s)
+		}
+	}
+}
+
+var errUnreachable = errors.New("connection refused")
+
+func (x *leadWorld) addRelay(own p2pwire.Name, nodes []core.NodeConfig) {
+	var addrs []string
+	for _, n := range nodes {
+		addrs = append(addrs, n.Name)
+	}
+	cfg := core.Config{
+		ChainID: x.chain.ID(), Producers: []core.Producer{{Name: own, Keys: []p2pwire.PublicKey{x.chain.ProducerKey(ourProducer)}}},
+		DedupEntries: 1 << 12, ClaimEntries: 512, Observer: x,
+		Nodes: nodes, Takeover: core.TakeoverConfig{Mode: x.sc.Takeover, VoteTimeout: x.sc.VoteTimeout},
+	}
+	cfg.Seed[0] = byte(x.sc.Seed)
+	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: addrs, Peers: names("net%d:1", 3), Control: x.control})
+	x.w.Add(relayAddr, x.relay)
+}
+
+// control is a call of a node's producer API, half a millisecond each way.
+func (x *leadWorld) control(r core.ControlRequest) {
+	answer := func(err error) {
+		x.w.At(x.w.Now().Mono+apiLatency, func() {
+			x.w.Call(relayAddr, func(now simnet.Instant) { x.relay.ControlDone(now, r, err) })
+		})
+	}
+	x.w.At(x.w.Now().Mono+apiLatency, func() {
+		if x.down[r.Node] {
+			answer(errUnreachable)
+			return
+		}
+		x.w.Call(r.Node, func(now simnet.Instant) {
+			if n := x.nodes[r.Node]; r.Pause {
+				n.Pause()
+			} else {
+				n.Resume(now)
+			}
+			answer(nil)
+		})
+	})
+}
+
+const apiLatency = 500 * time.Microsecond
+
+func (x *leadWorld) transactions(at []string) {
+	n := 0
+	var push func()
+	push = func() {
+		n++
+		addr := at[x.rng.IntN(len(at))]
+		if !x.down[addr] {
+			frame, _ := x.chain.Transaction(uint64(n), uint32(x.w.Now().Wall/1e9)+30)
+			x.w.Call(addr, func(now simnet.Instant) { x.nodes[addr].PushTransaction(now, frame) })
+		}
+		x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+	}
+	x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+}
+
+func (x *leadWorld) lead() string {
+	return x.relay.Core().Snapshot(x.relay.now).Takeover.Lead
+}
+
+func (x *leadWorld) play(own p2pwire.Name) {
+	cycle := time.Duration(len(x.chain.Producers())) * p2pwire.RoundSlots * p2pwire.SlotDuration
+	x.w.Run(2 * cycle) // the schedule is known then
+	first := x.chain.NextRound(ourProducer, p2pwire.SlotAt(x.w.Now().Wall)+4)
+	begin := time.Duration((first - 1).Time() - x.chain.GenesisTime())
+	early := time.Duration(0)
+	for _, f := range x.sc.Faults {
+		early = min(early, f.After)
+	}
+	x.w.Run(begin + early - x.w.Now().Mono - time.Millisecond)
+	x.out.Lead = x.lead()
+	for _, f := range x.sc.Faults {
+		x.w.At(begin+f.After, func() { x.fault(f) })
+	}
+	rounds := max(x.sc.Rounds, 2)
+	x.w.Run(time.Duration(rounds-1)*cycle + 7*time.Second - early)
+	last := first + p2pwire.Slot((rounds-1)*len(x.chain.Producers())*p2pwire.RoundSlots) + p2pwire.RoundSlots - 1
+	x.w.Run(2 * time.Second)
+	o := x.out
+	o.Report = x.check.Report(first, last, nil)
+	for _, s := range o.Report.Slots {
+		if len(s.IDs) > 0 && !s.Orphaned {
+			continue
+		}
+		if s.Slot < first+p2pwire.RoundSlots {
+			o.Lost = append(o.Lost, s.Slot.Index())
+		} else {
+			o.LostLater++
+		}
+	}
+	for slot, ids := range x.signers {
+		if slot >= first && len(ids) > 1 {
+			o.Siblings += len(ids) - 1
+		}
+	}
+	o.Status = x.relay.Core().Snapshot(x.relay.now)
+}
+
+func (x *leadWorld) fault(f LeadFault) {
+	addr := x.out.Lead
+	if f.Second {
+		addr = x.lead()
+	}
+	if addr == "" {
+		return
+	}
+	if x.sc.Log != nil {
+		x.sc.Log("%8.3fs %s %s", x.w.Now().Mono.Seconds(), f.Kind, addr)
+	}
+	later := func(g func()) {
+		if f.For > 0 {
+			x.w.At(x.w.Now().Mono+f.For, g)
+		}
+	}
+	switch f.Kind {
+	case LeadKill:
+		x.w.Kill(addr)
+		x.down[addr] = true
+		st := x.nodes[addr].Store()
+		later(func() {
+			x.down[addr] = false
+			x.addOurs(addr, st)
+		})
+	case LeadHang:
+		x.w.Pause(addr)
+		later(func() { x.w.Resume(addr) })
+	case LeadCut:
+		x.w.Cut(addr, relayAddr)
+		x.w.Cut(relayAddr, addr)
+		later(func() {
+			x.w.Heal(addr, relayAddr)
+			x.w.Heal(relayAddr, addr)
+		})
+	case LeadReset:
+		x.w.Reset(relayAddr, addr)
+	case LeadSlow:
+		x.w.SetLatencyTo(addr, relayAddr, 300*time.Millisecond)
+		later(func() { x.w.SetLatencyTo(addr, relayAddr, x.w.Latency(relayAddr, addr)) })
+	}
+}
