@@ -111,7 +111,13 @@ func (c *Core) nextOwn() (p2pwire.Slot, bool) {
 	if c.ourSlot(now) {
 		return now, true
 	}
-	for r := now.Round() + 1; r <= now.Round()+maxPeriod; r++ {
+	return c.ownRoundFrom(now.Round() + 1)
+}
+
+// ownRoundFrom is the first slot of the first round of ours from a number on, as far as the schedule is
+// known.
+func (c *Core) ownRoundFrom(number uint32) (p2pwire.Slot, bool) {
+	for r := number; r <= number+maxPeriod; r++ {
 		if first := p2pwire.Slot(r) * p2pwire.RoundSlots; c.ourSlot(first) {
 			return first, true
 		}

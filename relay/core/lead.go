@@ -238,14 +238,7 @@ func (c *Core) run() (in bool, until time.Duration) {
 	slot, ok := c.nextOwn()
 	for ok && c.takenSlot(slot) {
 		if slot++; !c.ourSlot(slot) {
-			// The run is over; what comes next is a period away.
-			r := slot.Round()
-			for ok = false; r <= slot.Round()+maxPeriod; r++ {
-				if slot = p2pwire.Slot(r) * p2pwire.RoundSlots; c.ourSlot(slot) {
-					ok = true
-					break
-				}
-			}
+			slot, ok = c.ownRoundFrom(slot.Round() + 1)
 		}
 	}
 	if !ok {
