@@ -35,7 +35,7 @@ type Config struct {
 type Hooks struct {
 	byEvent map[string]*hook
 	running sync.WaitGroup
-	started bool
+	started atomic.Bool
 	ending  sync.Once
 	stop    chan struct{} // closed when Close begins
 	killing sync.Once
@@ -64,7 +64,7 @@ func New(cfg Config) *Hooks {
 
 // Start begins to run what Event brings. It is called once.
 func (h *Hooks) Start() {
-	h.started = true
+	h.started.Store(true)
 	for _, k := range h.byEvent {
 		h.running.Go(func() { k.work(h.stop) })
 	}
@@ -85,7 +85,7 @@ func (h *Hooks) Event(now core.Instant, e *core.Event) {
 // Close takes no more events, forgets those that wait, and lets a running command end until ctx is
 // done; then it is killed. Afterwards nothing runs, and the error says if something was killed.
 func (h *Hooks) Close(ctx context.Context) error {
-	if !h.started {
+	if !h.started.Load() {
 		return nil
 	}
 	h.ending.Do(func() { close(h.stop) })
