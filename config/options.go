@@ -308,8 +308,8 @@ func options() []option[Config] {
 		path: "admin.listen",
 		kind: listenOrOff(func(c *Config) *string { return &c.Admin.Listen }),
 		def:  DefaultAdmin,
-		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status, /slots. It asks for no password: keep it on loopback " +
-			"or a private network. off switches it off.",
+		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status, /slots, and the commands drain, undrain and lead. It asks " +
+			"for no password: keep it on loopback or a private network. off switches it off.",
 	}, {
 		path:    "hooks.on_lead_change",
 		kind:    command(func(c *Config) *[]string { return &c.Hooks.OnLeadChange }),

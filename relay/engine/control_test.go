@@ -163,7 +163,7 @@ func TestControlFailures(t *testing.T) {
 		"garbage 500":      {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>", 500) }, "pause n0: status 500: " + errNotNodeos.Error()},
 		"garbage 200":      {func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "<html>ok</html>") }, "pause n0: status 200: " + errNotNodeos.Error()},
 		"nothing":          {func(w http.ResponseWriter, r *http.Request) {}, "pause n0: status 200: " + errNotNodeos.Error()},
-		"led elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, redirect.URL, 302) }, "pause n0: status 302: " + errNotNodeos.Error()},
+		"led elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, redirect.URL, http.StatusFound) }, "pause n0: status 302: " + errNotNodeos.Error()},
 		"cut off":          {func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "pause n0: EOF"},
 		"a body cut short": {func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "99"); done(w) }, "pause n0: read the answer: unexpected EOF"},
 		"too much": {func(w http.ResponseWriter, r *http.Request) {

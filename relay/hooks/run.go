@@ -33,7 +33,7 @@ func (k *hook) run(e *event) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	err, cut := k.wait(cmd.Process.Pid, ended)
+	cut, err := k.wait(cmd.Process.Pid, ended)
 	attrs := []any{"exit_code", exitCode(err), "took", time.Since(began).Round(time.Millisecond)}
 	switch {
 	case cut != "":
@@ -49,12 +49,12 @@ func (k *hook) run(e *event) {
 }
 
 // wait waits for the command's end, and makes it end when its time is over. cut says why it did.
-func (k *hook) wait(pid int, ended <-chan error) (err error, cut string) {
+func (k *hook) wait(pid int, ended <-chan error) (cut string, err error) {
 	timeout := time.NewTimer(k.timeout)
 	defer timeout.Stop()
 	select {
 	case err = <-ended:
-		return err, ""
+		return "", err
 	case <-timeout.C:
 		cut = "it took longer than hooks.timeout"
 	case <-k.abort:
@@ -74,7 +74,7 @@ func (k *hook) wait(pid int, ended <-chan error) (err error, cut string) {
 	// Also when the command itself has ended: what it started may not have.
 	_ = syscall.Kill(-pid, syscall.SIGKILL)
 	if gone {
-		return err, cut
+		return cut, err
 	}
 	last := time.NewTimer(2 * k.killAfter) // WaitDelay is within
 	defer last.Stop()
@@ -84,7 +84,7 @@ func (k *hook) wait(pid int, ended <-chan error) (err error, cut string) {
 		// In the kernel, waiting for a disk perhaps. Its goroutine ends when it does.
 		err, cut = errStuck, cut+", and it does not end"
 	}
-	return err, cut
+	return cut, err
 }
 
 var errStuck = errors.New("the process cannot be killed")
