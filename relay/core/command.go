@@ -69,6 +69,7 @@ func (c *Core) SetLead(now Instant, name string, force bool) error {
 	case force:
 		n.drained = false
 		c.setLead(n, ReasonLeadOrdered)
+		t.wanted = name // should it be overtaken in the middle of our run
 		return nil
 	case n.drained:
 		return refused(ErrUnsafe, "%s is drained", name)

@@ -169,6 +169,8 @@ func (c *Core) chooseLead() {
 		return // the one that leads now would still produce in our next run
 	}
 	switch n := c.standby(l); {
+	case t.wanted == t.lead:
+		t.wanted = ""
 	case t.wanted != "":
 		if w := t.find(t.wanted); w != nil && w.s != nil && c.lacks(w) == "" {
 			c.setLead(w, ReasonLeadOrdered)

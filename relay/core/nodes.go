@@ -51,6 +51,7 @@ type node struct {
 	pending bool          // it was given votes; the block upon which it looks follows
 	back    p2pwire.ID    // the block it is kept behind; zero: none
 	stray   time.Duration // when it last produced although it should have been quiet; 0: never
+	hung    bool          // it owes an answer: what it knew then says nothing of what it does next
 	mute    bool          // it strayed while it got the votes of our finalizers: those are withheld, too
 	voted   time.Duration // when it voted last; 0: never
 
@@ -193,13 +194,26 @@ func (c *Core) armed(n *node) bool {
 
 // armedIn is how long a held node may still produce.
 func (c *Core) armedIn(n *node) time.Duration {
+	if n.hung {
+		return c.cfg.Takeover.VoteTimeout + armAfter
+	}
 	return n.quiet + c.cfg.Takeover.VoteTimeout + armAfter - c.now.Mono
 }
 
 // strayed notes that a held node made a block although it should be quiet.
 func (c *Core) strayed(n *node, e *block) {
 	t := &c.reign
-	if t.mode != TakeoverLeash || !n.held || c.armedIn(n) > -armAfter || n.stray != 0 || e.slot.Time() < c.wall()-int64(time.Second) {
+	if !n.held || n.stray != 0 || n.hung || e.slot.Time() < c.wall()-int64(time.Second) {
+		return
+	}
+	if t.mode == TakeoverAPI {
+		if n.paused && c.since(n.asked) > armAfter {
+			n.stray = c.now.Mono
+			c.alarm(ReasonCannotHold, n.s, e)
+		}
+		return
+	}
+	if c.armedIn(n) > -armAfter {
 		return
 	}
 	if !n.mute {
@@ -221,7 +235,7 @@ func (c *Core) lacks(n *node) string {
 		return "not connected"
 	case s.sync != nil:
 		return "catching up"
-	case c.since(s.pingAt) > silentAfter && c.silent(s):
+	case n.hung:
 		return "does not answer"
 	case c.head != nil && !c.upToDate(n):
 		return "lags behind the public head"

@@ -229,7 +229,7 @@ func TestControlNewestWins(t *testing.T) {
 	want(t, e, h, core.ControlRequest{Node: "n0", Pause: true})
 	want(t, e, h, core.ControlRequest{Node: "n0"})
 	if got := look(t, e, func() []string { return slices.Clone(h.done) }); !slices.Equal(got, []string{
-		"n0 resume " + ErrSuperseded.Error(), "n0 pause " + ErrSuperseded.Error(),
+		"n0 resume " + core.ErrSuperseded.Error(), "n0 pause " + core.ErrSuperseded.Error(),
 	}) {
 		t.Errorf("answers %q", got)
 	}
