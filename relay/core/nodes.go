@@ -121,6 +121,7 @@ func (c *Core) nodeUp(s *session) {
 		t.up = max(c.now.Mono, 1)
 	}
 	n.s, n.lastID, n.lost, n.upSince, n.back, n.pending = s, s.id, false, c.now.Mono, p2pwire.ID{}, false
+	n.stray, n.mute, n.hung = 0, false, false
 	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
 	s.node = n
 	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {
@@ -172,9 +173,6 @@ func (c *Core) setHeld(n *node, held bool) {
 	leash := c.cfg.Takeover.Mode != TakeoverRace && c.reign.mode != TakeoverAPI
 	if n.s != nil {
 		n.s.held = held && leash
-	}
-	if !held {
-		n.stray = 0
 	}
 	if c.reign.mode == TakeoverAPI {
 		c.wishFor(n)
@@ -250,17 +248,24 @@ func (c *Core) lacks(n *node) string {
 // silentAfter is how long a node may owe an answer to a time message before it counts as hung.
 const silentAfter = 400 * time.Millisecond
 
-// upToDate tells whether a node was given the public head, but for the block it is kept behind.
+// upToDate tells whether a node was given the public head, but for the block it is kept behind, and for
+// one that is being tried elsewhere.
 func (c *Core) upToDate(n *node) bool {
 	h := c.head
+	if !n.s.has(h) && c.since(h.arrived) < trialTime {
+		if p := c.blocks.get(h.prev); p != nil {
+			h = p
+		}
+	}
 	if n.s.has(h) || h.num <= n.s.headNum {
 		return true
 	}
-	if p := c.blocks.get(h.prev); p != nil {
-		return n.s.has(p)
-	}
-	return false
+	p := c.blocks.get(h.prev)
+	return p != nil && n.s.has(p)
 }
+
+// trialTime is how long a block may take from its arrival to all nodes.
+const trialTime = 300 * time.Millisecond
 
 // state is how a node stands, for people.
 func (c *Core) state(n *node) (NodeState, string) {

@@ -211,7 +211,8 @@ func TestControlTimeout(t *testing.T) {
 		t.Errorf("the good node had to wait: %q", got)
 	}
 	for _, a := range got[1:] {
-		if !strings.HasSuffix(a, context.DeadlineExceeded.Error()) {
+		// Which of the two it is depends on who looks at the clock first.
+		if !strings.HasSuffix(a, context.DeadlineExceeded.Error()) && !strings.Contains(a, "timeout") {
 			t.Errorf("answer %q", a)
 		}
 	}
