@@ -81,6 +81,42 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestParents: an own block whose parent nobody has is a breach, but for a peer that says it has one as
+// high; and there it is made good by the next peer that gets both, or shows with the first that does not.
+func TestParents(t *testing.T) {
+	const slot = p2pwire.Slot(1200)
+	one, oneID := block(slot, p2pwire.ID{3: 9}, 0)
+	two, twoID := block(slot+1, oneID, 0)
+	three, _ := block(slot+2, twoID, 0)
+	first, err := p2pwire.ParseBlock(p2pwire.Frame(one).Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		root  uint32 // named by a
+		feeds []string
+		want  bool
+	}{
+		"parent first":                     {0, []string{"a2", "a3"}, true},
+		"child alone":                      {0, []string{"a3"}, false},
+		"child alone, low root":            {twoID.Num() - 1, []string{"a3"}, false},
+		"child alone, root as high":        {twoID.Num(), []string{"a3"}, true},
+		"then both to another":             {twoID.Num(), []string{"a3", "b2", "b3"}, true},
+		"then the child to another":        {twoID.Num(), []string{"a3", "b3"}, false},
+		"the other first, then the parent": {twoID.Num(), []string{"a3", "b3", "b2"}, false},
+	} {
+		c := checker.New(checker.Config{Own: []p2pwire.Name{own}, Schedule: []p2pwire.Name{own}})
+		c.Network(1, first)
+		c.Root("a", tt.root)
+		for _, f := range tt.feeds {
+			c.Feed(1, f[:1], map[byte][]byte{'2': two, '3': three}[f[1]])
+		}
+		if got := len(c.Violations()) == 0; got != tt.want {
+			t.Errorf("%s: %v", name, c.Violations())
+		}
+	}
+}
+
 // TestLost counts missing slots by whether their round had a kill.
 func TestLost(t *testing.T) {
 	const round = p2pwire.Slot(1200)

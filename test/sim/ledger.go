@@ -164,6 +164,9 @@ func (x *play) traced(name string, e simnet.Event) {
 func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk []byte) {
 	from := nameOf(remote)
 	x.ledger.frames(">"+stream(from, conn), chunk, func(f p2pwire.Frame) {
+		if h, err := p2pwire.DecodeHandshake(f.Body()); f.Type() == p2pwire.TypeHandshake && err == nil {
+			x.check.Root(stream(from, conn), h.RootNum)
+		}
 		switch f.Type() {
 		case p2pwire.TypeHandshake, p2pwire.TypeRequest, p2pwire.TypeSyncRequest:
 			for _, c := range []*checker.Checker{x.check, x.inside} {
