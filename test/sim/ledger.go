@@ -55,8 +55,12 @@ type arrival struct {
 	at     time.Duration
 }
 
-// relayStart is a start of the relay, and until when slots were closed because of it.
-type relayStart struct{ at, fenced time.Duration }
+// relayStart is a start of the relay, until when slots were closed because of it, and up to which slot
+// votes were, by the SHA-256 of their key.
+type relayStart struct {
+	at, fenced time.Duration
+	voted      map[[32]byte]p2pwire.Slot
+}
 
 type taken struct {
 	id p2pwire.ID

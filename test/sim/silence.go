@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -285,9 +286,28 @@ func (x *play) judgeVotes() {
 		if x.relayStart(v.at).at > public {
 			continue // it may take what it learns when it learns it
 		}
+		if x.markedBefore(v, m.slot) {
+			continue
+		}
 		x.breach(RuleVoteLost, "vote of %s for %s of slot %s came at %s and never went out", v.node, v.block.Short(), x.slot(m.slot), duration(v.at))
 		return
 	}
+}
+
+// voteReserve is how many slots behind the last vote a relay that journals may close to votes when it is
+// killed: its mark reaches that far.
+const voteReserve = 4
+
+// markedBefore tells whether a vote may be one that left before the relay was started, as far as its
+// journal knows: full blocks are made, and voted for, seconds before their time.
+func (x *play) markedBefore(v *ownVote, slot p2pwire.Slot) bool {
+	start, last := x.relayStart(v.at), p2pwire.Slot(0)
+	for _, w := range x.ledger.votes {
+		if m := x.ledger.made[w.block]; m != nil && w.key == v.key && w.at < start.at {
+			last = max(last, m.slot)
+		}
+	}
+	return slot <= min(start.voted[sha256.Sum256(v.key[:])], last+voteReserve)
 }
 
 // superseded tells whether another vote of the key had left, or another node's may be preferred.
