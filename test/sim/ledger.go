@@ -156,12 +156,21 @@ func (x *play) traced(name string, e simnet.Event) {
 		}
 	case simnet.EventUnlinkable:
 		x.say("%s: cannot link %s", name, e.ID.Short())
-		if m := x.ledger.made[e.ID]; ours && m != nil {
+		if m := x.ledger.made[e.ID]; ours && m != nil && !x.deadBranch(x.nodes[name], m) {
 			x.breach(string(checker.RuleParentsFirst), "%s got %s of slot %s without its parent", name, e.ID.Short(), x.slot(e.Slot))
 		}
 	case simnet.EventGoAwaySent, simnet.EventGoAway, simnet.EventRedialSkip:
 		x.say("%s: %s", name, e)
 	}
+}
+
+// deadBranch tells whether a block is on a branch that a node has left for good, what is irreversible
+// there being on another: the node forgets such a branch, and links nothing to it any more.
+func (x *play) deadBranch(n *simnet.Node, m *made) bool {
+	for m != nil && m.num > n.Root().Num {
+		m = x.ledger.made[m.previous]
+	}
+	return m != nil && !n.OnChain(m.id)
 }
 
 // read takes what the relay's core got.
