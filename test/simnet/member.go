@@ -33,7 +33,13 @@ type half struct {
 type link struct {
 	latency time.Duration
 	cut     bool
-	held    []func()
+	held    []sending
+}
+
+// sending is something that a half sent into a cut.
+type sending struct {
+	from *half
+	run  func()
 }
 
 func (w *World) link(from, to string) *link {
@@ -177,7 +183,7 @@ func (h *half) transmit(arrive func(to *half)) {
 	l := w.link(h.owner.addr, to.owner.addr)
 	run := func() { arrive(to) }
 	if l.cut {
-		l.held = append(l.held, run)
+		l.held = append(l.held, sending{h, run})
 		return
 	}
 	at := w.now + l.latency
