@@ -57,6 +57,8 @@ func (x *play) unsaved(c *candidate) string {
 		return "the end"
 	case x.overtaken(c):
 		return "the network went on while its claim was written"
+	case x.builtOver(c):
+		return "the next producer had begun on its parent"
 	}
 	base, clear := x.base(c)
 	switch {
@@ -73,6 +75,21 @@ func (x *play) unsaved(c *candidate) string {
 func (x *play) overtaken(c *candidate) bool {
 	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
 		return x.s.Journal > 0 && a.slot > c.slot && a.at <= c.at+2*x.s.Journal+10*time.Millisecond
+	})
+}
+
+// builtOver tells whether another producer's block for a later slot, of which the time had begun, was
+// there before a candidate and has the same parent as that, or builds on it: its producer goes on there.
+func (x *play) builtOver(c *candidate) bool {
+	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
+		if a.slot <= c.slot || a.at > c.at || (a.slot-1).Time() > c.wall {
+			return false
+		}
+		m := a.made
+		for m != nil && m.num > c.num {
+			m = x.ledger.made[m.previous]
+		}
+		return m != nil && m.previous == c.previous
 	})
 }
 
