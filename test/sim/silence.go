@@ -59,6 +59,8 @@ func (x *play) unsaved(c *candidate) string {
 		return "the network went on while its claim was written"
 	case x.builtOver(c):
 		return "the next producer had begun on its parent"
+	case x.filled(c):
+		return "it left out slots that were still to come, and came"
 	}
 	base, clear := x.base(c)
 	switch {
@@ -90,6 +92,19 @@ func (x *play) builtOver(c *candidate) bool {
 			m = x.ledger.made[m.previous]
 		}
 		return m != nil && m.previous == c.previous
+	})
+}
+
+// filled tells whether a candidate came before the time of the slot before its own, which it leaves out, and
+// one that it leaves out got its block before its time: it had come from a clock that was ahead, and was to
+// wait.
+func (x *play) filled(c *candidate) bool {
+	parent := x.ledger.made[c.previous]
+	if parent == nil || parent.slot+1 >= c.slot || (c.slot-1).Time() <= c.wall {
+		return false
+	}
+	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
+		return a.slot > parent.slot && a.slot < c.slot && a.at > c.at && a.at < x.mono(c.slot.Time())
 	})
 }
 
