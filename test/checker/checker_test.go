@@ -117,6 +117,48 @@ func TestParents(t *testing.T) {
 	}
 }
 
+// TestRunBehindAnotherInstance: a run may go on behind a block of ours that the network had from another
+// instance, if that was on our last one, and not around it.
+func TestRunBehindAnotherInstance(t *testing.T) {
+	const slot = p2pwire.Slot(1200)
+	one, oneID := block(slot, p2pwire.ID{3: 1}, 0)
+	foreign, foreignID := block(slot+1, oneID, 1)
+	beside, besideID := block(slot+1, p2pwire.ID{3: 1}, 1)
+	for name, tt := range map[string]struct {
+		between []byte
+		parent  p2pwire.ID
+		shown   int64
+		want    bool
+	}{
+		"on ours":      {nil, oneID, 0, true},
+		"behind it":    {foreign, foreignID, 2, true},
+		"not shown":    {foreign, foreignID, 9, false},
+		"around ours":  {beside, besideID, 2, false},
+		"nobody's":     {nil, foreignID, 0, false},
+		"on the first": {foreign, p2pwire.ID{3: 1}, 2, false},
+	} {
+		c := checker.New(checker.Config{Own: []p2pwire.Name{own}, Schedule: []p2pwire.Name{own}})
+		other, _ := block(slot-1, p2pwire.ID{}, 3)
+		network := func(at int64, frame []byte) {
+			b, err := p2pwire.ParseBlock(p2pwire.Frame(frame).Body())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Network(at, b)
+		}
+		network(1, other)
+		c.Feed(1, "a", one)
+		if tt.between != nil {
+			network(tt.shown, tt.between)
+		}
+		next, _ := block(slot+2, tt.parent, 0)
+		c.Feed(5, "a", next)
+		if got := len(c.Violations()) == 0; got != tt.want {
+			t.Errorf("%s: %v", name, c.Violations())
+		}
+	}
+}
+
 // TestLost counts missing slots by whether their round had a kill.
 func TestLost(t *testing.T) {
 	const round = p2pwire.Slot(1200)

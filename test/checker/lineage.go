@@ -52,7 +52,7 @@ func (c *Checker) lineage(now int64, s *stream, b *sighting) {
 	}
 	for _, pair := range [2][2]*sighting{{c.neighbour(b, -1), b}, {b, c.neighbour(b, 1)}} {
 		before, after := pair[0], pair[1]
-		if before != nil && after != nil && after.previous != before.id && !c.released(before, after) {
+		if before != nil && after != nil && !c.follows(after, before) && !c.released(before, after) {
 			c.violate(RuleLineage, now, s, "%s slot %d: %s on %s instead of %s of slot %d", after.producer, after.slot, after.id.Short(), after.previous.Short(), before.id.Short(), before.slot)
 		}
 	}
@@ -84,6 +84,16 @@ func (c *Checker) neighbour(b *sighting, step int) *sighting {
 		}
 	}
 	return nil
+}
+
+// follows tells whether an own block builds on another, at once or on what the network had of the run
+// between them: another instance of ours may have let that out, and the run goes on behind it.
+func (c *Checker) follows(after, before *sighting) bool {
+	p := c.known(after.previous)
+	for p != nil && p.id != before.id && c.own[p.producer] && p.slot > before.slot && p.first <= after.sent {
+		p = c.known(p.previous)
+	}
+	return p != nil && p.id == before.id
 }
 
 // released tells whether the run may have gone on elsewhere than on before, when after left.
