@@ -27,6 +27,7 @@ type half struct {
 	last   time.Duration // when the latest thing sent by owner arrives
 	closed bool          // owner closed it, or was told that it is closed
 	unread int           // bytes owner sent that the peer has not read
+	dial   string        // what owner dialled and has not heard of yet
 }
 
 // link is the state of one direction between two endpoints.
@@ -173,6 +174,10 @@ func (h *half) drop() {
 		}
 		h.closed = true
 		delete(m.conns, h.id)
+		if h.dial != "" {
+			m.ep.DialFailed(now, h.dial) // it never knew that it was connected
+			return
+		}
 		m.ep.Disconnected(now, h.id)
 	})
 }
@@ -223,7 +228,7 @@ func (m *member) Dial(addr string) {
 		}
 		w.conns++
 		id := ConnID(w.conns)
-		a := &half{id: id, owner: m}
+		a := &half{id: id, owner: m, dial: addr}
 		b := &half{id: id, owner: to, peer: a}
 		a.peer = b
 		m.conns[id], to.conns[id] = a, b
@@ -231,6 +236,7 @@ func (m *member) Dial(addr string) {
 		b.transmit(func(h *half) {
 			h.owner.deliver(func(now Instant) {
 				if !h.closed {
+					h.dial = ""
 					h.owner.ep.Dialled(now, id, addr)
 				}
 			})

@@ -136,6 +136,7 @@ type dialler struct {
 	host Host
 	up   func(Host, ConnID)
 	data func(chunk []byte)
+	fail int
 }
 
 func (d *dialler) Start(_ Instant, host Host) {
@@ -148,7 +149,7 @@ func (d *dialler) Dialled(_ Instant, conn ConnID, _ string) { d.up(d.host, conn)
 func (d *dialler) Accepted(Instant, ConnID, string)         {}
 func (d *dialler) Data(_ Instant, _ ConnID, chunk []byte)   { d.data(chunk) }
 func (d *dialler) Disconnected(Instant, ConnID)             {}
-func (d *dialler) DialFailed(Instant, string)               {}
+func (d *dialler) DialFailed(Instant, string)               { d.fail++ }
 func (d *dialler) Tick(Instant)                             {}
 func (d *dialler) NextTimer() time.Duration                 { return Never }
 
@@ -181,5 +182,20 @@ func TestCutKeepsOrder(t *testing.T) {
 	w.Run(time.Second)
 	if string(got) != "\x01\x02\x03" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestResetWhileDialling: who dials hears of it in every case.
+func TestResetWhileDialling(t *testing.T) {
+	w := NewWorld(WorldConfig{Seed: 1, Latency: 100 * time.Millisecond})
+	up := 0
+	a := &dialler{up: func(Host, ConnID) { up++ }}
+	w.Add("b:1", &dialler{})
+	w.Add("a:1", a)
+	w.Run(150 * time.Millisecond) // b has accepted, a does not know
+	w.Reset("a:1", "b:1")
+	w.Run(time.Second)
+	if up != 0 || a.fail != 1 {
+		t.Errorf("connected %d times, failed %d times", up, a.fail)
 	}
 }
