@@ -186,7 +186,7 @@ func (c *Checker) block(now int64, s *stream, b p2pwire.Block) (first bool, ids 
 	}
 	if seen := c.blocks[b.ID]; seen != nil {
 		if seen.adrift {
-			c.linked(now, s, seen)
+			c.lineage(now, s, seen) // with its parent, or to someone who lacks that
 		}
 		return false, len(known)
 	}

@@ -87,7 +87,8 @@ func TestParents(t *testing.T) {
 	const slot = p2pwire.Slot(1200)
 	one, oneID := block(slot, p2pwire.ID{3: 9}, 0)
 	two, twoID := block(slot+1, oneID, 0)
-	three, _ := block(slot+2, twoID, 0)
+	three, threeID := block(slot+2, twoID, 0)
+	four, _ := block(slot+3, threeID, 0)
 	first, err := p2pwire.ParseBlock(p2pwire.Frame(one).Body())
 	if err != nil {
 		t.Fatal(err)
@@ -104,12 +105,14 @@ func TestParents(t *testing.T) {
 		"then both to another":             {twoID.Num(), []string{"a3", "b2", "b3"}, true},
 		"then the child to another":        {twoID.Num(), []string{"a3", "b3"}, false},
 		"the other first, then the parent": {twoID.Num(), []string{"a3", "b3", "b2"}, false},
+		"then the run to another":          {threeID.Num(), []string{"a4", "b2", "b3", "b4"}, true},
+		"then one left out":                {threeID.Num(), []string{"a4", "b2", "b4"}, false},
 	} {
 		c := checker.New(checker.Config{Own: []p2pwire.Name{own}, Schedule: []p2pwire.Name{own}})
 		c.Network(1, first)
 		c.Root("a", tt.root)
 		for _, f := range tt.feeds {
-			c.Feed(1, f[:1], map[byte][]byte{'2': two, '3': three}[f[1]])
+			c.Feed(1, f[:1], map[byte][]byte{'2': two, '3': three, '4': four}[f[1]])
 		}
 		if got := len(c.Violations()) == 0; got != tt.want {
 			t.Errorf("%s: %v", name, c.Violations())

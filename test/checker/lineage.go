@@ -52,7 +52,7 @@ func (c *Checker) lineage(now int64, s *stream, b *sighting) {
 	}
 	for _, pair := range [2][2]*sighting{{c.neighbour(b, -1), b}, {b, c.neighbour(b, 1)}} {
 		before, after := pair[0], pair[1]
-		if before != nil && after != nil && !c.follows(after, before) && !c.released(before, after) {
+		if before != nil && after != nil && !after.adrift && !c.follows(after, before) && !c.released(before, after) {
 			c.violate(RuleLineage, now, s, "%s slot %d: %s on %s instead of %s of slot %d", after.producer, after.slot, after.id.Short(), after.previous.Short(), before.id.Short(), before.slot)
 		}
 	}
