@@ -295,6 +295,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 	defer func() { c.path = path[:0] }()
 	for x := b; !s.has(x); {
 		if x.frame == nil || !x.public || !x.linked {
+			c.fetchBytes(x, b)
 			c.startSync(s) // what is not linked is tried on nobody
 			return false
 		}
