@@ -34,6 +34,8 @@ type takeover struct {
 	wishes   []ControlRequest
 	releases uint64
 	changes  uint64
+	past     [32]leadChange // ring
+	nextPast int
 }
 
 // node is one node of ours as the takeover sees it, connected or not.
