@@ -212,6 +212,9 @@ func (x *play) startRelay() {
 	if x.disk != nil && x.disk.Whole {
 		start.fenced = x.ledger.starts[len(x.ledger.starts)-1].fenced
 	}
+	if x.disk != nil {
+		start.voted = x.disk.Voted
+	}
 	x.ledger.starts = append(x.ledger.starts, start)
 }
 
