@@ -80,9 +80,17 @@ func (c *Core) nodeBack(s *session) {
 		return
 	}
 	for i := range mine {
-		if t := &mine[i]; t.killer != s.Name() || !c.elsewhere(t, s) {
-			t.kills++ // a node that loses its link all the time proves nothing twice
+		t := &mine[i]
+		switch {
+		case t.killer != s.Name():
+			t.kills++
 			t.killer = s.Name()
+		case c.elsewhere(t, s):
+			// A node that loses its link all the time proves nothing twice.
+		case t.alone == 0 && len(c.internal) == 1:
+			t.alone++ // nor does an only node, by two losses: links break by chance
+		default:
+			t.kills++
 		}
 	}
 	c.convict(mine)
