@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -216,6 +217,11 @@ func (c *Core) again(t trial) {
 	var parent *block
 	if t.block != nil {
 		parent = c.blocks.get(t.block.prev)
+	}
+	if e := t.block; e != nil && e.frame != nil && e.frame != t.frame && bytes.Equal(e.frame.b, t.frame.b) {
+		// The same bytes came once more, from elsewhere.
+		c.pool.release(t.frame)
+		t.frame = e.frame.retain()
 	}
 	if t.block != nil && t.kills > 0 && t.block.frame != nil {
 		switch {
