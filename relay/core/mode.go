@@ -82,7 +82,7 @@ func (c *Core) bestMode() (mode Takeover, why string, sure bool) {
 	against, sure := c.againstLeash()
 	switch c.cfg.Takeover.Mode {
 	case TakeoverLeash:
-		if c.head != nil && !c.head.savanna {
+		if c.head != nil && !c.head.stub() && !c.head.savanna {
 			return TakeoverRace, "leash is configured, but " + legacyChain, true
 		}
 		return TakeoverLeash, "as configured", true
@@ -129,7 +129,7 @@ func (c *Core) againstLeash() (why string, sure bool) {
 		return stray + " goes on producing without votes, and then there is only one to choose from", true
 	case producing < 2:
 		return "there is only one producing node", len(c.cfg.Nodes) > 0
-	case c.head == nil:
+	case c.head == nil || c.head.stub():
 		return "the chain is not known yet", false
 	case !c.head.savanna:
 		return legacyChain, true

@@ -135,8 +135,8 @@ func (c *Core) nodeUp(s *session) {
 		t.up = max(c.now.Mono, 1)
 	}
 	n.s, n.lastID, n.lost, n.upSince, n.back, n.pending = s, s.id, false, c.now.Mono, p2pwire.ID{}, false
-	n.stray, n.mute, n.hung = 0, false, false
-	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
+	n.stray, n.mute, n.hung, n.held = 0, false, false, false // its process may be another
+	n.voted, n.wish, n.paused = 0, wishNone, false           // what it is now is not known
 	s.node = n
 	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {
 		return

@@ -50,6 +50,8 @@ type session struct {
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
 	pingAt   time.Duration // when it was made
+	owes     time.Duration // while one is outstanding: since when none was answered
+	xmt      int64         // transmit time of our last one
 	heard    time.Duration // when the last one that was answered was made
 	answers  bool          // it answers time messages, as every nodeos does
 	rtt      time.Duration

@@ -138,7 +138,7 @@ func (c *Core) waitsElse(l *node, slot p2pwire.Slot) bool {
 // has to become quiet anew.
 func (c *Core) watchHung() {
 	for _, n := range c.reign.nodes {
-		hung := n.s != nil && c.silent(n.s) && c.since(n.s.pingAt) > silentAfter
+		hung := n.s != nil && n.s.answers && n.s.pingXmt != 0 && c.since(n.s.owes) > silentAfter
 		if n.hung && !hung {
 			n.quiet, n.seen = c.now.Mono, 0
 		}
@@ -152,7 +152,7 @@ func (c *Core) watchNodes() {
 		return
 	}
 	for _, n := range c.reign.nodes {
-		if s := n.s; s != nil && !s.closing && n.cfg.Role.produces() && s.pingXmt == 0 && c.since(s.pingAt) >= pingNear {
+		if s := n.s; s != nil && !s.closing && n.cfg.Role.produces() && c.since(s.pingAt) >= pingNear {
 			c.ping(s)
 		}
 	}
