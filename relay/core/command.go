@@ -28,6 +28,9 @@ func (c *Core) Drain(now Instant, name string, force bool) error {
 		}
 	}
 	n.drained = true
+	if t.wanted == name {
+		t.wanted = ""
+	}
 	if name == t.lead && force && next != nil {
 		c.setLead(next, ReasonLeadDrained)
 	}

@@ -90,7 +90,7 @@ func (c *Core) bestMode() (mode Takeover, why string, sure bool) {
 		return TakeoverAPI, "as configured", true
 	}
 	if against == "" {
-		return TakeoverLeash, fmt.Sprintf("Savanna, %d foreign finalizers heard, nodes stop without votes", c.reign.foreigners()), true
+		return TakeoverLeash, fmt.Sprintf("Savanna, %d foreign finalizers heard, nodes stop without votes", c.foreigners()), true
 	}
 	producing, api := 0, 0
 	for _, n := range c.reign.nodes {
@@ -135,8 +135,8 @@ func (c *Core) againstLeash() (why string, sure bool) {
 		return legacyChain, true
 	case known && gap < least:
 		return fmt.Sprintf("our rounds are %.0f s apart, and a node goes quiet only after %.1f s", gap.Seconds(), least.Seconds()), true
-	case t.foreigners() < leastForeigners:
-		return fmt.Sprintf("%d foreign finalizers were heard, %d are needed", t.foreigners(), leastForeigners), false
+	case c.foreigners() < leastForeigners:
+		return fmt.Sprintf("%d foreign finalizers were heard, %d are needed", c.foreigners(), leastForeigners), false
 	}
 	return "", true
 }

@@ -230,8 +230,8 @@ func (c *Core) forget(s *session, why Reason) {
 		if s.info.Side == Internal {
 			c.lineage.recheck = true // a candidate may have waited for it
 			c.linkNoted(s.Name(), false, why)
+			c.nodeDown(s) // first: what it had on trial is given to another
 			c.nodeGone(s, why)
-			c.nodeDown(s)
 			c.votes.emitterGone(s.id)
 			c.lineage.recheck = c.lineage.recheck || len(c.held) > 0 // nobody waits for it any more
 		}
@@ -262,8 +262,8 @@ func (c *Core) DialFailed(now Instant, side Side, name string, _ error) {
 	c.stats.DialsFailed[side]++
 	if side == Internal {
 		c.linkNoted(name, false, ReasonNone)
-		c.nodeUnreachable(name)
 		c.nodeLost(name)
+		c.nodeUnreachable(name)
 		c.settle()
 	}
 }
