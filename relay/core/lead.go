@@ -112,6 +112,7 @@ func (c *Core) standby(except *node) *node {
 func (c *Core) fitter(a, b *node) bool {
 	for _, f := range [...]func(*node) bool{
 		func(n *node) bool { return !n.drained },
+		func(n *node) bool { return c.ails(n) == "" },
 		func(n *node) bool { return c.lacks(n) == "" },
 		func(n *node) bool { return !n.held || c.armed(n) },
 	} {
@@ -174,7 +175,7 @@ func (c *Core) chooseLead() {
 		if t.unfit == 0 {
 			t.unfit = max(c.now.Mono, 1)
 		}
-		if n := c.standby(l); n != nil && (c.lacks(n) == "" || l.s == nil) &&
+		if n := c.standby(l); n != nil && (c.ails(n) == "" || l.s == nil) &&
 			(l.s == nil || c.since(t.unfit) >= unfitFor || until < eve) {
 			reason := ReasonLeadUnfit
 			if l.s == nil {
@@ -192,12 +193,12 @@ func (c *Core) chooseLead() {
 	if t.wanted == t.lead {
 		t.wanted = ""
 	}
-	if w := t.find(t.wanted); w != nil && w.s != nil && c.lacks(w) == "" {
+	if w := t.find(t.wanted); w != nil && w.s != nil && c.ails(w) == "" {
 		c.setLead(w, ReasonLeadOrdered)
 		return
 	}
 	switch n := c.standby(l); {
-	case n == nil || c.lacks(n) != "" || n.drained:
+	case n == nil || c.ails(n) != "" || n.drained:
 	case l.drained:
 		c.setLead(n, ReasonLeadDrained)
 	case c.cfg.Takeover.Failback && n.cfg.Priority > l.cfg.Priority && c.armed(n):
@@ -208,7 +209,10 @@ func (c *Core) chooseLead() {
 // unfit is what keeps the lead from leading, in words; empty if nothing does. What it lacks as a held
 // node does not matter.
 func (c *Core) unfit(l *node) string {
-	why := c.lacks(l)
+	why := c.ails(l)
+	if why == "" && c.reign.mode == TakeoverAPI && l.fault != "" {
+		why = "producer API: " + l.fault
+	}
 	if why == "" && l.voted != 0 && c.reign.ourVote-l.voted > 2*unfitFor {
 		why = "does not vote any more"
 	}

@@ -261,8 +261,21 @@ func (c *Core) strayed(n *node, e *block) {
 	c.alarm(ReasonCannotHold, n.s, e)
 }
 
-// lacks is what keeps a held node from being released, in words; empty if nothing does.
+// lacks is what keeps a held node from being released within our run, in words; empty if nothing does.
 func (c *Core) lacks(n *node) string {
+	why := c.ails(n)
+	switch {
+	case why != "":
+	case c.reign.mode == TakeoverLeash && n.held && c.reserveOf(n) == 0:
+		return "no vote in reserve that it never had"
+	case c.reign.mode == TakeoverAPI && n.fault != "":
+		return "producer API: " + n.fault
+	}
+	return why
+}
+
+// ails is what keeps a node from leading, in words; empty if nothing does.
+func (c *Core) ails(n *node) string {
 	s := n.s
 	switch {
 	case !n.cfg.Role.produces():
@@ -275,10 +288,6 @@ func (c *Core) lacks(n *node) string {
 		return "does not answer"
 	case c.head != nil && !c.upToDate(n):
 		return "lags behind the public head"
-	case c.reign.mode == TakeoverLeash && n.held && c.reserveOf(n) == 0:
-		return "no vote in reserve that it never had"
-	case c.reign.mode == TakeoverAPI && n.fault != "":
-		return "producer API: " + n.fault
 	}
 	return ""
 }

@@ -55,23 +55,17 @@ func (c *Core) keepVote(b *buf, by SessionID, given lanes, trusted bool) {
 // proven tells whether a node of ours took a vote and kept its link: a bad one would cost the link of
 // the node that is to take over. Who was suspended has taken nothing.
 func (c *Core) proven(k *keptVote) bool {
-	if k.by == 0 {
-		return false
-	}
-	end, heard := c.now.Mono, k.at
-	if s := c.sessions[k.by]; s != nil && s.ready && !s.closing {
-		if s.answers {
-			heard = s.heard
-		}
-	} else {
-		end = k.at
-		for _, n := range c.reign.nodes {
-			if n.lastID == k.by {
-				end, heard = n.gone, n.heard
-			}
+	for _, s := range c.internal {
+		if k.given.has(s.lane) && !s.closing && c.since(k.at) >= c.cfg.SurviveAfter && (!s.answers || s.heard >= k.at) {
+			return true
 		}
 	}
-	return end-k.at >= c.cfg.SurviveAfter && heard >= k.at
+	for _, n := range c.reign.nodes {
+		if k.by != 0 && n.lastID == k.by && n.s == nil {
+			return n.gone-k.at >= c.cfg.SurviveAfter && n.heard >= k.at
+		}
+	}
+	return false
 }
 
 // countsFor tells whether a vote would be news to a held node, for a block it has and may still vote on.
