@@ -12,6 +12,7 @@ import (
 func (d *decoder) check(c *Config) {
 	d.checkNames(c)
 	d.checkPreference(c)
+	d.checkTakeover(c)
 	d.checkAuthorities(c)
 	d.checkLinks(c)
 	d.checkListeners(c)

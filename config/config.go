@@ -14,6 +14,14 @@ type Config struct {
 	ChainID   p2pwire.ID
 	AgentName string
 	Takeover  Takeover
+	// TakeoverGrace is how long after it was due a block of the lead node is waited for.
+	TakeoverGrace time.Duration
+	// VoteTimeout is the nodes' production-pause-vote-timeout-ms, in whole milliseconds.
+	VoteTimeout time.Duration
+	// APITimeout bounds one call of a node's producer API.
+	APITimeout time.Duration
+	// Failback makes the node of the highest priority lead again when it is back.
+	Failback  bool
 	Producers []Producer
 	Nodes     []Node
 	Network   Network
@@ -36,14 +44,31 @@ type Config struct {
 	LateGrace  time.Duration
 
 	Admin Admin
+	Hooks Hooks
 	Log   Log
 }
 
 // Takeover is the way a node's production is taken over by another.
 type Takeover string
 
-// TakeoverRace lets all nodes produce and one lineage per run out.
-const TakeoverRace Takeover = "race"
+// The ways.
+const (
+	TakeoverRace  Takeover = "race"  // all nodes produce, one lineage per run goes out
+	TakeoverLeash Takeover = "leash" // one leads, the others pause for want of votes
+	TakeoverAPI   Takeover = "api"   // one leads, the others are paused by the producer API
+	TakeoverAuto  Takeover = "auto"  // what the chain and the nodes allow, decided at run time
+)
+
+// Role is what a node is there for.
+type Role string
+
+// The roles.
+const (
+	RoleBoth      Role = "both"      // the producer's key, and maybe a finalizer's
+	RoleProducer  Role = "producer"  // the producer's key only
+	RoleFinalizer Role = "finalizer" // votes, never produces
+	RoleVerifier  Role = "verifier"  // no keys
+)
 
 // Producer is an own producer: an account whose blocks are arbitrated.
 type Producer struct {
@@ -62,7 +87,13 @@ type Node struct {
 	// From lists the IP addresses or host names it may dial from.
 	From     []string
 	Priority int
+	Role     Role
+	// API is the URL of its producer API, without a path; empty if there is none.
+	API string
 }
+
+// Produces reports whether the node may lead.
+func (n *Node) Produces() bool { return n.Role == RoleBoth || n.Role == RoleProducer }
 
 // DialsUs reports whether the node is expected to dial the relay's internal listener.
 func (n *Node) DialsUs() bool { return len(n.From) > 0 || n.Dial == "" }
@@ -157,6 +188,15 @@ const DefaultAdmin = "127.0.0.1:8765"
 type Admin struct {
 	// Listen is a host:port, empty if switched off.
 	Listen string
+}
+
+// Hooks are commands of the operator: a program and its arguments, run without a shell. Empty: none.
+// [Load] makes a relative path of a program absolute.
+type Hooks struct {
+	OnLeadChange      []string
+	OnFinalizerSilent []string
+	// Timeout bounds one run.
+	Timeout time.Duration
 }
 
 // Log is how the relay logs.

@@ -62,9 +62,9 @@ func mustKey(t *testing.T, s string) p2pwire.PublicKey {
 func leastConfig(t *testing.T) *Config {
 	return &Config{
 		AgentName: "bprelay",
-		Takeover:  TakeoverRace,
+		Takeover:  TakeoverAuto,
 		Producers: []Producer{{Name: mustName(t, "alice")}},
-		Nodes:     []Node{{Name: "a", Dial: "10.0.0.1:9876"}},
+		Nodes:     []Node{{Name: "a", Dial: "10.0.0.1:9876", Role: RoleBoth}},
 		Network:   Network{Peers: []Peer{{Name: "p2p.example:9876", Dial: "p2p.example:9876"}}},
 		Listen:    Listen{P2PServerAddress: "bprelay:0"},
 		P2P: P2P{
@@ -89,6 +89,11 @@ func leastConfig(t *testing.T) *Config {
 			DedupEntries:    131072,
 			DedupAge:        2 * time.Minute,
 		},
+		TakeoverGrace: 60 * time.Millisecond,
+		VoteTimeout:   6 * time.Second,
+		APITimeout:    500 * time.Millisecond,
+		Hooks:         Hooks{Timeout: 30 * time.Second},
+
 		ClockLimit: 100 * time.Millisecond,
 		Journal:    JournalRelaxed,
 		StartFence: 7 * time.Second,
@@ -109,7 +114,11 @@ func TestEveryOptionIsSet(t *testing.T) {
 	const text = `
 chain_id: ACA376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906
 agent_name: "Alice's relay"
-takeover: race
+takeover: leash
+takeover_grace: 45ms
+vote_timeout: 7500ms
+api_timeout: 250ms
+failback: true
 producers:
   - name: alice
     keys: [` + testPublic + `]
@@ -125,8 +134,14 @@ nodes:
     dial: "[fd00::1]:9876"
     from: [10.0.0.1, node-a, "fd00::1"]
     priority: -3
+    role: producer
+    api: "https://[FD00::1]"
   - name: b
     from: [10.0.0.2]
+    role: finalizer
+    api: node-B:8888
+  - {name: c, from: [10.0.0.3], priority: -4}
+  - {name: d, from: [10.0.0.4], role: verifier}
 network:
   peers:
     - {name: north, dial: "north.example:9876"}
@@ -166,18 +181,24 @@ start_fence: 8s
 max_future: 6500ms
 late_grace: 0s
 admin: {listen: off}
+hooks:
+  on_lead_change: [/bin/lead, --all, "a b", --all, ""]
+  on_finalizer_silent: [switch-keys]
+  timeout: 1m30s
 log: {level: debug, format: json}
 `
 	key := mustKey(t, testPublic)
 	want := &Config{
 		AgentName: "Alice's relay",
-		Takeover:  TakeoverRace,
+		Takeover:  TakeoverLeash,
 		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.PublicKey{key}}, {Name: mustName(t, "bob.x")},
 			{Name: mustName(t, "carol"), Authority: p2pwire.Authority{Threshold: 3, Keys: []p2pwire.KeyWeight{
 				{Key: key, Weight: 2}, {Key: mustKey(t, testR1), Weight: 1}}}}},
 		Nodes: []Node{
-			{Name: "a", Dial: "[fd00::1]:9876", From: []string{"10.0.0.1", "node-a", "fd00::1"}, Priority: -3},
-			{Name: "b", From: []string{"10.0.0.2"}},
+			{Name: "a", Dial: "[fd00::1]:9876", From: []string{"10.0.0.1", "node-a", "fd00::1"}, Priority: -3, Role: RoleProducer, API: "https://[fd00::1]:443"},
+			{Name: "b", From: []string{"10.0.0.2"}, Role: RoleFinalizer, API: "http://node-b:8888"},
+			{Name: "c", From: []string{"10.0.0.3"}, Priority: -4, Role: RoleBoth},
+			{Name: "d", From: []string{"10.0.0.4"}, Role: RoleVerifier},
 		},
 		Network: Network{Peers: []Peer{{"north", "north.example:9876"}, {"south.example:9876", "south.example:9876"}}},
 		Listen:  Listen{"10.0.0.9:9877", ":9876", "p2p.alice.example:9876"},
@@ -200,6 +221,15 @@ log: {level: debug, format: json}
 		},
 		PreferWait:    25 * time.Millisecond,
 		FinalizerNode: "b",
+
+		TakeoverGrace: 45 * time.Millisecond,
+		VoteTimeout:   7500 * time.Millisecond,
+		APITimeout:    250 * time.Millisecond,
+		Failback:      true,
+		Hooks: Hooks{
+			OnLeadChange: []string{"/bin/lead", "--all", "a b", "--all", ""}, OnFinalizerSilent: []string{"switch-keys"},
+			Timeout: 90 * time.Second,
+		},
 
 		ClockLimit: 50 * time.Millisecond,
 		StateDir:   "/var/lib/relay", Journal: JournalStrict,

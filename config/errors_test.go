@@ -38,6 +38,7 @@ func TestErrors(t *testing.T) {
 		publics   = `give a public key as PUB_K1_..., EOS... or PUB_R1_...`
 		labels    = `give 1 to 32 of a-z, A-Z, 0-9, '.', '_' and '-', beginning with a letter or digit`
 		aHost     = `give an IP address or a host name, without a port`
+		anAPI     = `give host:port, such as 10.0.0.11:8888, or http://10.0.0.11:8888`
 		chains    = `give the chain_id of /v1/chain/get_info, or nothing to learn it from the own nodes`
 	)
 	for _, c := range []struct{ name, text, want string }{
@@ -57,7 +58,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 
 		// Keys.
 		{"unknown section", with("metrics: {}"),
-			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, state_dir, journal, late_grace, admin, log`},
+			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, takeover_grace, vote_timeout, api_timeout, failback, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, state_dir, journal, late_grace, admin, hooks, log`},
 		{"unknown key", with("p2p:", "  compression: on"),
 			`relay.yaml:8: p2p.compression: unknown key; possible here: peer_private_key_file, allowed_peer_keys, keepalive, handshake_timeout, idle_timeout, dial_timeout, redial_node, redial_network, transactions, max_clients, max_unhandshaked`},
 		{"misspelt", with("p2p: {keepalife: 3s}"), `relay.yaml:7: p2p.keepalife: unknown key; did you mean p2p.keepalive?`},
@@ -69,7 +70,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"a secret inline", with("p2p: {peer_private_key: " + testPrivate + "}"),
 			`relay.yaml:7: p2p.peer_private_key: unknown key; did you mean p2p.peer_private_key_file?`},
 		{"unknown in a record", nodes("  - {name: a, dial: '10.0.0.1:9876', prio: 1}"),
-			`relay.yaml:5: nodes[0].prio: unknown key; possible here: name, dial, from, priority`},
+			`relay.yaml:5: nodes[0].prio: unknown key; possible here: name, dial, from, priority, role, api`},
 		{"twice", with("log: {level: info}", "log: {level: warn}"), `relay.yaml:8: log: is given twice, first on line 7; keep one of the two`},
 		{"twice in a section", with("log:", "  level: info", "  level: warn"), `relay.yaml:9: log.level: is given twice, first on line 8; keep one of the two`},
 		{"a list as a key", with("? [a]", ": b"), `relay.yaml:7: has a key that is a list; give a plain word`},
@@ -79,13 +80,13 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"list for a value", with("agent_name: [a]"), `relay.yaml:7: agent_name: is a list; give a single value (text)`},
 		{"mapping for a value", with("log: {level: {a: b}}"), `relay.yaml:7: log.level: is a mapping; give a single value (one of debug, info, warn or error)`},
 		{"no value", with("agent_name:"), `relay.yaml:7: agent_name: has no value; give one (text) or remove the line`},
-		{"alias", with("agent_name: &x name", "takeover: *x"), `relay.yaml:8: takeover: is a YAML alias; give a single value (one of race)`},
+		{"alias", with("agent_name: &x name", "takeover: *x"), `relay.yaml:8: takeover: is a YAML alias; give a single value (one of race, leash, api or auto)`},
 		{"value for a section", with("p2p: fast"), `relay.yaml:7: p2p: is a single value, not a section; give peer_private_key_file, allowed_peer_keys, keepalive, handshake_timeout, idle_timeout, dial_timeout, redial_node, redial_network, transactions, max_clients or max_unhandshaked, indented below it`},
 		{"value for a section of one key", with("admin: ':8765'"), `relay.yaml:7: admin: is a single value, not a section; give listen, indented below it`},
 		{"list for a section", with("log: [info]"), `relay.yaml:7: log: is a list, not a section; give level or format, indented below it`},
 		{"value for a list", producers("  alice"), `relay.yaml:5: producers: "alice" is a single value, not a list; put each item on a line of its own that begins with '- '`},
 		{"mapping for a list", producers("  name: alice"), `relay.yaml:5: producers: is a mapping, not a list; put each item on a line of its own that begins with '- '`},
-		{"list for a record", nodes("  - [a]"), `relay.yaml:5: nodes[0]: is a list; give a mapping with name, dial, from or priority`},
+		{"list for a record", nodes("  - [a]"), `relay.yaml:5: nodes[0]: is a list; give a mapping with name, dial, from, priority, role or api`},
 		{"empty item", producers("  -"), `relay.yaml:5: producers[0]: is empty; give a mapping with name, keys or authority`},
 
 		// Producers.
@@ -207,9 +208,21 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"chain id", with("chain_id: aca376"), `relay.yaml:7: chain_id: "aca376" is not 64 hex digits; ` + chains},
 		{"zero chain id", with("chain_id: '" + strings.Repeat("0", 64) + "'"), `relay.yaml:7: chain_id: "` + strings.Repeat("0", 64) + `" is no chain's id; ` + chains},
 		{"agent name", with(`agent_name: "a\nb"`), `relay.yaml:7: agent_name: "a\nb" cannot be announced; give 1 to 64 printable ASCII characters`},
-		{"takeover", with("takeover: vote"), `relay.yaml:7: takeover: "vote" is none of the choices; choose race`},
-		{"takeover of later", with("takeover: leash"), `relay.yaml:7: takeover: "leash" is not available in this version; choose race`},
-		{"takeover by api", with("takeover: api"), `relay.yaml:7: takeover: "api" is not available in this version; choose race`},
+		{"takeover", with("takeover: vote"), `relay.yaml:7: takeover: "vote" is none of the choices; choose race, leash, api or auto`},
+		{"grace", with("takeover_grace: 401ms"), `relay.yaml:7: takeover_grace: "401ms" is out of range; give a duration from 0s to 400ms`},
+		{"vote timeout 0", with("vote_timeout: 0s"), `relay.yaml:7: vote_timeout: "0s" is out of range; give a duration from 500ms to 10m`},
+		{"failback", with("failback: yes"), `relay.yaml:7: failback: "yes" is neither; give true or false`},
+
+		// Commands.
+		{"a command line", with("hooks: {on_lead_change: [switch key]}"),
+			`relay.yaml:7: hooks.on_lead_change[0]: "switch key" looks like a command line, and no shell reads it; give the path of a program, or its name if it is in PATH, and each argument as an item of its own`},
+		{"command as a text", with("hooks: {on_lead_change: switch}"),
+			`relay.yaml:7: hooks.on_lead_change: "switch" is a single value, not a list; put each item on a line of its own that begins with '- '`},
+		{"no program", with("hooks: {on_finalizer_silent: ['']}"),
+			`relay.yaml:7: hooks.on_finalizer_silent[0]: is no program; give the path of a program, or its name if it is in PATH, and each argument as an item of its own`},
+		{"a key in a command", with("hooks: {on_finalizer_silent: [switch, " + testPrivate + "]}"),
+			`relay.yaml:7: hooks.on_finalizer_silent[1]: "(a private key)" must not be in the configuration; let the program read the key from a file, and treat the key as disclosed`},
+		{"an empty argument's form", with("hooks: {on_lead_change: [a, [b]]}"), `relay.yaml:7: hooks.on_lead_change[1]: is a list; give a single value (text)`},
 		{"transactions", with("p2p: {transactions: yes}"), `relay.yaml:7: p2p.transactions: "yes" is none of the choices; choose both, in, out or off`},
 		{"log level", with("log: {level: trace}"), `relay.yaml:7: log.level: "trace" is none of the choices; choose debug, info, warn or error`},
 		{"log format", with("log: {format: xml}"), `relay.yaml:7: log.format: "xml" is none of the choices; choose text or json`},
@@ -241,6 +254,31 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 			`relay.yaml:7: p2p.peer_private_key_file: "(a private key)" must not be in the configuration; put the key into a file of mode 0600, name that file here, and treat the key as disclosed`},
 		{"empty path", with("p2p: {peer_private_key_file: ''}"), `relay.yaml:7: p2p.peer_private_key_file: is not a path; give the path of a file`},
 		{"peer key", with("p2p: {allowed_peer_keys: [x]}"), `relay.yaml:7: p2p.allowed_peer_keys[0]: "x" is not a public key; ` + publics},
+
+		// Roles and APIs.
+		{"role", nodes("  - {name: a, dial: '10.0.0.1:9876', role: leader}"), `relay.yaml:5: nodes[0].role: "leader" is none of the choices; choose both, producer, finalizer or verifier`},
+		{"API without a port", nodes("  - {name: a, dial: '10.0.0.1:9876', api: 10.0.0.1}"), `relay.yaml:5: nodes[0].api: "10.0.0.1" has no port; ` + anAPI},
+		{"API everywhere", nodes("  - {name: a, dial: '10.0.0.1:9876', api: 'http://0.0.0.0:8888'}"), `relay.yaml:5: nodes[0].api: "http://0.0.0.0:8888" is no address one can connect to; ` + anAPI},
+		{"API of another kind", nodes("  - {name: a, dial: '10.0.0.1:9876', api: 'unix:///run/nodeos.sock'}"), `relay.yaml:5: nodes[0].api: "unix:///run/nodeos.sock" is no http URL; ` + anAPI},
+		{"API with a path", nodes("  - {name: a, dial: '10.0.0.1:9876', api: 'http://10.0.0.1:8888/v1'}"),
+			`relay.yaml:5: nodes[0].api: "http://10.0.0.1:8888/v1" has more than a host and a port; ` + anAPI + `: the relay adds the path itself`},
+		{"API with a user", nodes("  - {name: a, dial: '10.0.0.1:9876', api: 'http://me@10.0.0.1:8888'}"),
+			`relay.yaml:5: nodes[0].api: "http://me@10.0.0.1:8888" has a user name, which nodeos does not know; ` + anAPI},
+		{"API that is p2p", nodes("  - {name: a, dial: '10.0.0.1:9876', api: '10.0.0.1:9876'}"),
+			`relay.yaml:5: nodes[0].api: "http://10.0.0.1:9876" is a p2p address: nodes[0].dial; give the address of nodeos' http-server-address`},
+		{"one API for two", nodes("  - {name: a, dial: '10.0.0.1:9876', api: '10.0.0.1:8888'}", "  - {name: b, dial: '10.0.0.2:9876', api: 'http://10.0.0.1:8888/'}"),
+			`relay.yaml:6: nodes[1].api: "http://10.0.0.1:8888" is the API of nodes[0] too; give the one of this node: pausing one would pause the other`},
+		{"api without APIs", nodes("  - {name: a, dial: '10.0.0.1:9876'}", "  - {name: b, dial: '10.0.0.2:9876', api: '10.0.0.2:8888'}",
+			"  - {name: c, dial: '10.0.0.3:9876', role: producer}", "  - {name: f, dial: '10.0.0.4:9876', role: finalizer}", "takeover: api"),
+			`relay.yaml:9: takeover: "api" needs the producer API of every producing node, and there is none of nodes[0] (a), nodes[2] (c); give each of them nodes[].api, or choose auto`},
+		{"nobody produces", nodes("  - {name: a, dial: '10.0.0.1:9876', role: finalizer}", "  - {name: b, dial: '10.0.0.2:9876', role: verifier}"),
+			`relay.yaml:5: nodes: has finalizers and verifiers only: no block of ours would ever be made; give at least one the role producer or both`},
+		{"finalizer without keys", nodes("  - {name: a, dial: '10.0.0.1:9876'}", "  - {name: b, dial: '10.0.0.2:9876', role: verifier}", "finalizer_node: b"),
+			`relay.yaml:7: finalizer_node: "b" is a verifier, which has no keys; give a node of role finalizer or both`},
+		{"finalizer without its key", nodes("  - {name: a, dial: '10.0.0.1:9876'}", "  - {name: b, dial: '10.0.0.2:9876', role: producer}", "finalizer_node: b"),
+			`relay.yaml:7: finalizer_node: "b" has the role producer: no finalizer key; give a node of role finalizer or both`},
+		{"fractions of a millisecond", with("vote_timeout: 1000.5ms"),
+			`relay.yaml:7: vote_timeout: "1.0005s" cannot be given to nodeos, whose option counts milliseconds; give whole milliseconds`},
 
 		// Combinations.
 		{"fence below future", with("start_fence: 5s"),
@@ -335,6 +373,21 @@ func TestWarnings(t *testing.T) {
 			`relay.yaml:7: prefer_wait: all nodes have the same priority: nobody is waited for`},
 		{"short handshake timeout", with("p2p: {handshake_timeout: 5s}"), "",
 			`relay.yaml:7: p2p.handshake_timeout: without chain_id a dialled node may need 10s for its first message: set chain_id, or at least 11s`},
+		{"leash of one", with("takeover: leash"), "",
+			`relay.yaml:7: takeover: leash has no effect: only one node produces, and nobody can take over from it`},
+		{"lead beside the relay", nodes("  - {name: a, dial: '10.0.0.1:9876'}", "  - {name: b, dial: '127.0.0.1:9876', priority: 1}"), "",
+			`relay.yaml:6: nodes[1]: b is on the relay's host and may lead: when the host dies, both are gone. Give a node on another host a higher priority`},
+		{"lead at our address", nodes("  - {name: a, dial: '10.0.0.9:9876'}", "  - {name: b, dial: '10.0.0.2:9876'}", "listen: {network: '10.0.0.9:9800'}"), "",
+			`relay.yaml:5: nodes[0]: a is on the relay's host and may lead: when the host dies, both are gone. Give a node on another host a higher priority`},
+		{"public API", nodes("  - {name: a, dial: '10.0.0.1:9876', api: '203.0.113.7:8888'}"), "",
+			`relay.yaml:5: nodes[0].api: 203.0.113.7:8888 is a public address: whoever reaches it can stop the node; nodeos asks for no password`},
+		{"nobody votes", nodes("  - {name: a, dial: '10.0.0.1:9876', role: producer}"), "",
+			`relay.yaml:5: nodes: none has the role finalizer or both: on a Savanna chain our producers stop vote_timeout (6s) after the last vote of our finalizer, which must come from elsewhere`},
+		{"failback to nobody", nodes("  - {name: a, dial: '10.0.0.1:9876'}", "  - {name: b, dial: '10.0.0.2:9876'}", "failback: true"), "",
+			`relay.yaml:7: failback: 2 producing nodes share the highest priority: there is none to go back to`},
+		{"failback from nobody", with("failback: true"), "", `relay.yaml:7: failback: has no effect: no node ever takes over from another`},
+		{"no lead to change", with("takeover: race", "hooks: {on_lead_change: [/bin/true]}"), "",
+			`relay.yaml:8: hooks.on_lead_change: with takeover race no node leads: it never runs`},
 		{"strict without a journal", with("journal: strict"), "",
 			`relay.yaml:7: journal: strict has no effect without state_dir`},
 	} {

@@ -124,17 +124,7 @@ func choice[T any, E ~string](at func(*T) *E, choices ...string) kind[T] {
 	})
 }
 
-func takeover(at func(*Config) *Takeover) kind[Config] {
-	return scalar("one of race", at, func(s string) (Takeover, *invalid) {
-		switch s {
-		case string(TakeoverRace):
-			return TakeoverRace, nil
-		case "leash", "api":
-			return "", bad("choose race", "is not available in this version")
-		}
-		return "", bad("choose race", "is none of the choices")
-	})
-}
+func boolean[T any](at func(*T) *bool) kind[T] { return scalar("true or false", at, parseFlag) }
 
 func logLevel(at func(*Config) *slog.Level) kind[Config] {
 	choices := []string{"debug", "info", "warn", "error"}
@@ -183,6 +173,28 @@ func listenOrOff(at func(*Config) *string) kind[Config] {
 	})
 }
 
+func api[T any](at func(*T) *string) kind[T] { return scalar("host:port or URL", at, parseAPI) }
+
 func hosts[T any](at func(*T) *[]string) kind[T] {
 	return list("IP addresses or host names", at, parseHost)
+}
+
+// command is a program and its arguments, in which one may stand twice.
+func command[T any](at func(*T) *[]string) kind[T] {
+	const name = "command: list of a program and its arguments"
+	return kind[T]{
+		name: name,
+		list: true,
+		decode: func(d *decoder, dst *T, n *yaml.Node, path string) {
+			for i, item := range d.items(n, path) {
+				var word string
+				parse := parseArgument
+				if i == 0 {
+					parse = parseProgram
+				}
+				scalar("text", func(w *string) *string { return w }, parse).decode(d, &word, item, fmt.Sprintf("%s[%d]", path, i))
+				*at(dst) = append(*at(dst), word)
+			}
+		},
+	}
 }

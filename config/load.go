@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -15,8 +16,8 @@ import (
 const maxFileSize = 1 << 20
 
 // Load reads the file at path, applies the overrides in env (the form of os.Environ) and checks the
-// key file. The error joins everything that is wrong, each an [*Error]; one that concerns reading
-// the file itself wraps the system's. Warnings come with and without an error.
+// key file and the hooks' programs. The error joins everything that is wrong, each an [*Error]; one
+// that concerns reading the file itself wraps the system's. Warnings come with and without an error.
 func Load(path string, env []string) (*Config, []Warning, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -45,11 +46,14 @@ func Load(path string, env []string) (*Config, []Warning, error) {
 		c.P2P.PeerPrivateKeyFile = name
 		d.checkKeyFile(&c.P2P)
 	}
+	if err := d.placeHooks(&c.Hooks, filepath.Dir(path)); err != nil {
+		return nil, nil, err
+	}
 	return d.finish(c)
 }
 
-// Parse is [Load] without any file: data is the YAML text, name what errors call it. The peer key is
-// not looked at.
+// Parse is [Load] without any file: data is the YAML text, name what errors call it. The peer key and
+// the hooks' programs are not looked at.
 func Parse(name string, data []byte, env []string) (*Config, []Warning, error) {
 	d, c := parse(name, data, env)
 	return d.finish(c)
@@ -105,6 +109,8 @@ func (d *decoder) environment(env []string, table []option[Config]) map[string]*
 		}
 		o, known := byName[name]
 		switch {
+		case slices.Contains(hookVariables, name):
+			// A hook's, which calls us.
 		case !known:
 			// Not an error: Kubernetes adds such variables by itself for a service of that name.
 			d.warnings = append(d.warnings, Warning{Source: name, Text: "overrides no option and is ignored"})

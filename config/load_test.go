@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,34 @@ func TestLoadPlacesStateDirBesideTheFile(t *testing.T) {
 	}
 	if want := filepath.Join(filepath.Dir(path), "state"); c.StateDir != want {
 		t.Errorf("state_dir %s, want %s", c.StateDir, want)
+	}
+}
+
+// A hook's program is placed beside the file, and missed when the file is read, not when it is needed.
+func TestLoadFindsHooks(t *testing.T) {
+	const text = "hooks:\n  on_lead_change: [./hook.sh, x]\n  on_finalizer_silent: [sh]\n"
+	path := writeFiles(t, least+text, "", 0o600)
+	hook := filepath.Join(filepath.Dir(path), "hook.sh")
+	_, warnings, err := Load(path, nil)
+	want := fmt.Sprintf("%s:8: hooks.on_lead_change: %s cannot be run: ", path, hook)
+	if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0].String(), want) {
+		t.Errorf("absent: %v, %v\nwant %s", warnings, err, want)
+	}
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, warnings, err = Load(path, nil); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0].Text, "permission denied") {
+		t.Errorf("not executable: %v, %v", warnings, err)
+	}
+	if err := os.Chmod(hook, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, warnings, err := Load(path, nil)
+	if err != nil || len(warnings) != 0 {
+		t.Fatalf("%v, %v", warnings, err)
+	}
+	if !slices.Equal(c.Hooks.OnLeadChange, []string{hook, "x"}) || !slices.Equal(c.Hooks.OnFinalizerSilent, []string{"sh"}) {
+		t.Errorf("hooks %+v", c.Hooks)
 	}
 }
 
@@ -126,13 +155,18 @@ func TestEnvironment(t *testing.T) {
 		"BPRELAY_NETWORK_PEERS=x.example:1,y.example:2",
 		`BPRELAY_NODES=[{name: one, dial: "10.0.0.7:9876"}, {name: two, dial: "10.0.0.8:9876", priority: 1}]`,
 		"BPRELAY_P2P_ALLOWED_PEER_KEYS="+testPublic,
+		"BPRELAY_HOOKS_ON_LEAD_CHANGE=notify,lead",
+		"BPRELAY_FAILBACK=true",
+		"BPRELAY_EVENT=lead_change", "BPRELAY_TIME=now", // of a hook that calls bprelay
 	)
 	want := leastConfig(t)
 	want.Log.Level = 4
 	want.P2P.RedialNetwork.Max = 10e9
 	want.Producers = []Producer{{Name: mustName(t, "bob")}, {Name: mustName(t, "carol")}}
 	want.Network.Peers = []Peer{{"x.example:1", "x.example:1"}, {"y.example:2", "y.example:2"}}
-	want.Nodes = []Node{{Name: "one", Dial: "10.0.0.7:9876"}, {Name: "two", Dial: "10.0.0.8:9876", Priority: 1}}
+	want.Nodes = []Node{{Name: "one", Dial: "10.0.0.7:9876", Role: RoleBoth}, {Name: "two", Dial: "10.0.0.8:9876", Priority: 1, Role: RoleBoth}}
+	want.Hooks.OnLeadChange = []string{"notify", "lead"}
+	want.Failback = true
 	want.P2P.AllowedPeerKeys = []p2pwire.PublicKey{mustKey(t, testPublic)}
 	if got, want := fmt.Sprintf("%+v", c), fmt.Sprintf("%+v", want); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -163,8 +197,8 @@ func TestEnvironmentErrors(t *testing.T) {
 		{"BPRELAY_NODES=[{name: a}",
 			`BPRELAY_NODES:1: nodes: not valid YAML: did not find expected ',' or ']'`},
 		{"BPRELAY_NODES=a,b",
-			`BPRELAY_NODES: nodes[0]: is a single value; give a mapping with name, dial, from or priority` + "\n" +
-				`BPRELAY_NODES: nodes[1]: is a single value; give a mapping with name, dial, from or priority`},
+			`BPRELAY_NODES: nodes[0]: is a single value; give a mapping with name, dial, from, priority, role or api` + "\n" +
+				`BPRELAY_NODES: nodes[1]: is a single value; give a mapping with name, dial, from, priority, role or api`},
 		{"BPRELAY_NODES=[{name: a}]",
 			`BPRELAY_NODES: nodes[0]: "a" has no way to the relay; give dial, or from together with listen.internal`},
 		{"BPRELAY_START_FENCE=1s",

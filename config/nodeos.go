@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/url"
 
 	"bprelay/p2pwire"
 )
@@ -15,8 +16,11 @@ type NodeosConfig struct {
 	Lines []string
 }
 
-// relayHost stands for an address that only the operator knows.
-const relayHost = "RELAY-HOST"
+// What stands for an address that only the operator knows.
+const (
+	relayHost = "RELAY-HOST"
+	nodeHost  = "PRIVATE-ADDRESS"
+)
 
 // NodeosLines returns the nodeos settings that belong to this configuration, for each node.
 // Option names are those of Spring 1.x; lines that Leap does not know say so.
@@ -62,10 +66,66 @@ func (c *Config) nodeosLines(n *Node) []string {
 	add("Must not be set: other producers would connect to this node directly, past the relay.",
 		"# p2p-auto-bp-peer =", "# p2p-bp-gossip-endpoint =")
 	c.addKeys(add)
-	add("Leave at its default (6000). A node that gets no votes for this long stops producing: when the relay is down, "+
-		"that is right. 0 would switch it off. (Spring; Leap does not know it.)",
-		"# production-pause-vote-timeout-ms = 6000")
+	addRole(n, add)
+	if n.Produces() {
+		c.addProduction(n, add)
+	}
+	addAPI(n, add)
 	return lines
+}
+
+// addRole says which keys belong to the node.
+func addRole(n *Node, add func(reason string, settings ...string)) {
+	switch n.Role {
+	case RoleProducer:
+		add("Role producer: the block signing key (K1 or R1) only. The finalizer's key is on a node of its own, whose votes reach whoever leads.",
+			"# producer-name = (ours)", "# signature-provider = PUB_K1_...=KEY:PVT_K1_...")
+	case RoleFinalizer:
+		add("Role finalizer: the finalizer's key and no producer-name. It votes for whatever is public, and when it is gone all our "+
+			"producers stop. (Spring.)",
+			"# signature-provider = PUB_BLS_...=KEY:PVT_BLS_...")
+	case RoleVerifier:
+		add("Role verifier: no keys at all.", "# producer-name =", "# signature-provider =")
+	default:
+		add("Role both: a finalizer's key must not be on two nodes. Better are nodes with the block signing key only, and one "+
+			"of role finalizer.",
+			"# producer-name = (ours)", "# signature-provider = PUB_K1_...=KEY:PVT_K1_...")
+	}
+}
+
+// addProduction adds what makes a producing node stop and start as the relay counts on.
+func (c *Config) addProduction(n *Node, add func(reason string, settings ...string)) {
+	reason := "vote_timeout: a node that gets no votes for this long, and 1 s more, stops producing: when the relay is down, that is right."
+	switch c.Takeover {
+	case TakeoverLeash, TakeoverAuto:
+		reason += " A held node gets none and pauses by it: with 0 it could not be held."
+	}
+	add(reason+" (Spring; Leap does not know it.)", fmt.Sprintf("production-pause-vote-timeout-ms = %d", c.VoteTimeout.Milliseconds()))
+	if c.Takeover == TakeoverAPI {
+		add("A node that just started must not produce before the relay knows who leads. The relay resumes the one that does, "+
+			"and others when in doubt; without a relay, resume it by hand: POST /v1/producer/resume.",
+			"pause-on-startup = true")
+	} else {
+		add("Must not be set: only with takeover: api does the relay resume a node that starts paused.", "# pause-on-startup =")
+	}
+	add("Leave it off: a node that is behind or cut off would produce on a chain of its own.", "# enable-stale-production = false")
+}
+
+// addAPI adds the producer API where it is used.
+func addAPI(n *Node, add func(reason string, settings ...string)) {
+	u, err := url.Parse(n.API)
+	if n.API == "" || err != nil || !n.Produces() {
+		return
+	}
+	listen := u.Host
+	settings := []string{"plugin = eosio::producer_api_plugin"}
+	if net.ParseIP(u.Hostname()) == nil {
+		listen = net.JoinHostPort(nodeHost, u.Port())
+		settings = append(settings, "http-alias = "+u.Host)
+	}
+	add("The relay pauses and resumes the node here (nodes[].api). It asks for no password: nobody but the relay may reach it. If this "+
+		"node serves HTTP to others, set http-server-address = http-category-address and give producer_rw a private http-category-address of its own.",
+		append(settings, "http-server-address = "+listen)...)
 }
 
 // addKeys adds the settings by which the node knows the relay by its key.

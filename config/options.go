@@ -31,10 +31,41 @@ func options() []option[Config] {
 		doc:  "Name of the software announced in handshakes, like nodeos' agent-name.",
 	}, {
 		path: "takeover",
-		kind: takeover(func(c *Config) *Takeover { return &c.Takeover }),
-		def:  string(TakeoverRace),
+		kind: choice(func(c *Config) *Takeover { return &c.Takeover },
+			string(TakeoverRace), string(TakeoverLeash), string(TakeoverAPI), string(TakeoverAuto)),
+		def: string(TakeoverAuto),
 		doc: "How one node takes over from another. race: all nodes produce, the relay lets one line of blocks " +
-			"per run out and feeds the public chain to all of them. A node that dies loses the rest of its round, no more.",
+			"per run out and feeds the public chain to all of them. A node that dies loses the rest of its round, no more. " +
+			"leash (Savanna): one node leads, the others get no votes of other producers' finalizers and pause by " +
+			"themselves; when the lead fails, some votes make one of them produce the very next slot. api: the same by " +
+			"pausing and resuming them through nodes[].api, on any chain. auto: leash if chain and nodes are found to allow " +
+			"it, else api if all producing nodes have one, else race; `bprelay status` says which, and why.",
+	}, {
+		path: "takeover_grace",
+		kind: duration(func(c *Config) *time.Duration { return &c.TakeoverGrace }, 0, 400*time.Millisecond),
+		def:  "60ms",
+		doc: "How long after it was due the lead's block is waited for before the next node is released (leash, api). Where " +
+			"that would miss the slot, less is waited; never less than what a node's blocks are known to vary by. Raise it if " +
+			"nodes are released though the lead is well.",
+	}, {
+		path: "vote_timeout",
+		kind: duration(func(c *Config) *time.Duration { return &c.VoteTimeout }, 500*time.Millisecond, 10*time.Minute),
+		def:  "6s",
+		doc: "The nodes' production-pause-vote-timeout-ms: give all of them the same. A node stops producing this long and " +
+			"about 1.4 s after its last votes. Less makes a held node quiet sooner after its start; more leaves more time to " +
+			"switch keys when our finalizer is gone, and leash needs gaps between our rounds longer than that.",
+	}, {
+		path: "api_timeout",
+		kind: duration(func(c *Config) *time.Duration { return &c.APITimeout }, 50*time.Millisecond, 10*time.Second),
+		def:  "500ms",
+		doc: "A call of a node's producer API that takes longer has failed, and what the node does is not known. Such a call " +
+			"usually takes 1 or 2 ms.",
+	}, {
+		path: "failback",
+		kind: boolean(func(c *Config) *bool { return &c.Failback }),
+		def:  "false",
+		doc: "Whether the producing node of the highest priority leads again, outside our rounds, as soon as it is back and " +
+			"ready. If not, whoever took over goes on leading.",
 	}, {
 		path:     "producers",
 		kind:     records(func(c *Config) *[]Producer { return &c.Producers }, producerOptions(), "name"),
@@ -51,10 +82,15 @@ func options() []option[Config] {
 		example: `
 - name: node-a
   dial: 10.0.0.11:9876
+  role: producer
   priority: 2
 - name: node-b
   dial: 10.0.0.12:9876
-  priority: 1`,
+  role: producer
+  priority: 1
+- name: node-f
+  dial: 10.0.0.13:9876
+  role: finalizer`,
 		doc: "Our nodeos, each of which has this relay (or relay pair) as its only peer. Let the relay dial them: " +
 			"it comes back at once after a lost link, nodeos only after up to connection-cleanup-period (30 s).",
 	}, {
@@ -67,7 +103,7 @@ func options() []option[Config] {
 	}, {
 		path:    "finalizer_node",
 		kind:    label(func(c *Config) *string { return &c.FinalizerNode }),
-		example: "node-a",
+		example: "node-f",
 		doc: "Name of the node whose finality votes go out, as long as it is connected and not 2 slots behind; else those of " +
 			"whoever votes first. Set it if several nodes have the same finalizer key; best is a node of its own without the " +
 			"producer key, for it votes for whichever block goes out. A producing node votes for its own branch only, " +
@@ -272,8 +308,25 @@ func options() []option[Config] {
 		path: "admin.listen",
 		kind: listenOrOff(func(c *Config) *string { return &c.Admin.Listen }),
 		def:  DefaultAdmin,
-		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status, /slots. It asks for no password: keep it on loopback " +
-			"or a private network. off switches it off.",
+		doc: "Address of the HTTP side: /metrics, /livez, /readyz, /status, /slots, and the commands drain, undrain and lead. It asks " +
+			"for no password: keep it on loopback or a private network. off switches it off.",
+	}, {
+		path:    "hooks.on_lead_change",
+		kind:    command(func(c *Config) *[]string { return &c.Hooks.OnLeadChange }),
+		example: "[/usr/local/bin/bprelay-hook, lead]",
+		doc: "Command run when another node leads: program and arguments, without a shell. A name without a slash is looked " +
+			"up in PATH; a relative path counts from this file's directory. README.md lists the environment it gets.",
+	}, {
+		path:    "hooks.on_finalizer_silent",
+		kind:    command(func(c *Config) *[]string { return &c.Hooks.OnFinalizerSilent }),
+		example: "[/usr/local/bin/bprelay-hook, finalizer]",
+		doc: "Command run when no vote of our own producer's finalizer was seen for a while: our producers will stop " +
+			"vote_timeout and 1 s after its last one. Let it activate another finalizer key on the chain.",
+	}, {
+		path: "hooks.timeout",
+		kind: duration(func(c *Config) *time.Duration { return &c.Hooks.Timeout }, 100*time.Millisecond, 10*time.Minute),
+		def:  "30s",
+		doc:  "A hook that runs longer is ended, together with what it started.",
 	}, {
 		path: "log.level",
 		kind: logLevel(func(c *Config) *slog.Level { return &c.Log.Level }),
@@ -344,7 +397,21 @@ func nodeOptions() []option[Node] {
 		path: "priority",
 		kind: count(func(n *Node) *int { return &n.Priority }, math.MinInt16, math.MaxInt16),
 		def:  "0",
-		doc:  "Which node's block goes out at the start of our round if there is a choice: the highest's. See prefer_wait.",
+		doc: "Which node leads if there is a choice: the highest's. With takeover race, whose block goes out at the start of " +
+			"our round; see prefer_wait.",
+	}, {
+		path: "role",
+		kind: choice(func(n *Node) *Role { return &n.Role },
+			string(RoleBoth), string(RoleProducer), string(RoleFinalizer), string(RoleVerifier)),
+		def: string(RoleBoth),
+		doc: "What it is there for. producer: it has the producer's key only. finalizer: it has the finalizer's key, votes " +
+			"and never produces. both: it has the producer's key and maybe a finalizer's. verifier: it has no keys, and with " +
+			"vote-threads over 0 it sees suspicious messages first. Best are producers and one finalizer.",
+	}, {
+		path: "api",
+		kind: api(func(n *Node) *string { return &n.API }),
+		doc: "Where its producer_api_plugin can be reached, for takeover api. Whoever reaches it can stop the node: it must be " +
+			"a private address.",
 	}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,6 +39,16 @@ func parseFraction(text string) (float64, *invalid) {
 		return 0, bad(want, "is out of range")
 	}
 	return f, nil
+}
+
+func parseFlag(text string) (bool, *invalid) {
+	switch text {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, bad("give true or false", "is neither")
 }
 
 func parseDuration(text string, lo, hi time.Duration) (time.Duration, *invalid) {
@@ -192,6 +203,59 @@ func parseDirectory(text string) (string, *invalid) {
 		return "", bad("give the path of a directory, or remove the key", "is not a path")
 	}
 	return text, nil
+}
+
+// parseProgram reads the first word of a command.
+func parseProgram(text string) (string, *invalid) {
+	const want = "give the path of a program, or its name if it is in PATH, and each argument as an item of its own"
+	switch {
+	case strings.TrimSpace(text) == "":
+		return "", bad(want, "is no program")
+	case !strings.Contains(text, "/") && strings.ContainsAny(text, " \t"):
+		return "", bad(want, "looks like a command line, and no shell reads it")
+	}
+	return parseArgument(text)
+}
+
+// parseArgument reads a further word of a command.
+func parseArgument(text string) (string, *invalid) {
+	switch {
+	case redact(text) == "(a private key)":
+		return "", bad("let the program read the key from a file, and treat the key as disclosed", "must not be in the configuration")
+	case strings.ContainsRune(text, 0):
+		return "", bad("remove the character 0", "cannot be an argument")
+	}
+	return text, nil
+}
+
+// parseAPI reads the address of a nodeos' HTTP side and returns its URL, without a path.
+func parseAPI(text string) (string, *invalid) {
+	const want = "give host:port, such as 10.0.0.11:8888, or http://10.0.0.11:8888"
+	if !strings.Contains(text, "://") {
+		host, problem := parseDial(text)
+		if problem != nil {
+			return "", bad(want, "%s", problem.problem)
+		}
+		return "http://" + strings.ToLower(host), nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "", bad(want, "is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", bad(want, "is no http URL")
+	case u.User != nil:
+		return "", bad(want, "has a user name, which nodeos does not know")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		return "", bad(want+": the relay adds the path itself", "has more than a host and a port")
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	if _, problem := parseDial(u.Host); problem != nil {
+		return "", bad(want, "%s", problem.problem)
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host), nil
 }
 
 // parseDial reads an address to connect to.

@@ -82,6 +82,7 @@ func TestLevels(t *testing.T) {
 		{core.Event{Kind: core.EventSessionUp, Session: 3, Side: core.Network}, "INFO"},
 		{core.Event{Kind: core.EventSessionDown, Reason: core.ReasonIdle}, "INFO"},
 		{core.Event{Kind: core.EventLead, Node: "node-a"}, "DEBUG"},
+		{core.Event{Kind: core.EventLead, Node: "node-b", Detail: "node-a", Reason: core.ReasonLeadLost}, "INFO"},
 		{core.Event{Kind: core.EventPublic, ID: id}, "DEBUG"},
 		{core.Event{Kind: core.EventHeld, Reason: core.ReasonOlderParent, ID: id}, "DEBUG"},
 		{core.Event{Kind: core.EventWithheld, Reason: core.ReasonSlotTaken, ID: id}, "DEBUG"},

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"bprelay/relay/core"
+	"bprelay/relay/hooks"
 )
 
 // eventWriter turns events into log lines.
@@ -43,7 +44,11 @@ func (w *eventWriter) event(e *core.Event) {
 		text("producer", e.Producer.String())
 		args = append(args, slog.Int("slot", int(e.Slot)), slog.Int("num", int(e.Num)), slog.String("id", e.ID.String()))
 	}
-	text("detail", e.Detail)
+	if hooks.LeadChanged(e) {
+		text("previous_node", e.Detail)
+	} else {
+		text("detail", e.Detail)
+	}
 	if level >= slog.LevelWarn {
 		text("help", e.Reason.Help())
 	}
@@ -51,14 +56,18 @@ func (w *eventWriter) event(e *core.Event) {
 }
 
 // levelOf follows the written meaning of levels: error = a human is needed now, warn = degraded,
-// info = role or session changes, debug = per message. The lead is no role here: while the nodes'
-// blocks are identical it is whoever was first, and changes from block to block.
+// info = role or session changes, debug = per message. The lead is a role only where nodes are held:
+// else, while the nodes' blocks are identical, it is whoever was first, and changes from block to block.
 func levelOf(e *core.Event) slog.Level {
 	switch e.Kind {
 	case core.EventAlarm:
 		return slog.LevelError
 	case core.EventBlamed:
 		return slog.LevelWarn
+	case core.EventLead:
+		if hooks.LeadChanged(e) {
+			return slog.LevelInfo
+		}
 	case core.EventSessionUp, core.EventSessionDown:
 		return slog.LevelInfo
 	case core.EventWithheld:
@@ -96,6 +105,9 @@ func messageOf(e *core.Event) string {
 	case core.EventAlarm:
 		return "alarm"
 	case core.EventLead:
+		if hooks.LeadChanged(e) {
+			return "another node leads"
+		}
 		return "node whose blocks go out changed"
 	}
 	return e.Kind.String()

@@ -10,6 +10,7 @@ import (
 	"bprelay/relay/admin"
 	"bprelay/relay/core"
 	"bprelay/relay/engine"
+	"bprelay/relay/hooks"
 )
 
 // Options say what a relay is made of.
@@ -19,6 +20,8 @@ type Options struct {
 	Engine engine.Config
 	// AdminListen is the host:port of the admin server; empty: none.
 	AdminListen string
+	// Hooks are the operator's commands. The relay sets their Logger where it is nil.
+	Hooks hooks.Config
 	// Version is shown by the admin server.
 	Version string
 	// Logger takes everything that is logged; nil takes slog.Default.
@@ -34,6 +37,7 @@ type Relay struct {
 	log     *slog.Logger
 	engine  *engine.Engine
 	events  *eventLog
+	hooks   *hooks.Hooks
 	admin   *admin.Server
 }
 
@@ -45,11 +49,15 @@ func New(o Options) (*Relay, error) {
 	if o.Engine.Logger == nil {
 		o.Engine.Logger = o.Logger
 	}
-	r := &Relay{log: o.Logger, events: newEventLog(o.Logger)}
-	o.Engine.Core.Observer = core.Observer(r.events)
-	if o.Observer != nil {
-		o.Engine.Core.Observer = observers{r.events, o.Observer}
+	if o.Hooks.Logger == nil {
+		o.Hooks.Logger = o.Logger
 	}
+	r := &Relay{log: o.Logger, events: newEventLog(o.Logger), hooks: hooks.New(o.Hooks)}
+	told := observers{r.events, r.hooks}
+	if o.Observer != nil {
+		told = append(told, o.Observer)
+	}
+	o.Engine.Core.Observer = told
 	r.options = o
 	e, err := engine.New(o.Engine)
 	if err != nil {
@@ -63,13 +71,15 @@ func New(o Options) (*Relay, error) {
 // running. ctx bounds the start only.
 func (r *Relay) Start(ctx context.Context) error {
 	r.events.start()
+	r.hooks.Start()
 	if err := r.engine.Start(ctx); err != nil {
+		err = errors.Join(err, r.hooks.Close(ctx))
 		r.events.close()
 		return err
 	}
 	if r.options.AdminListen != "" {
 		srv, err := admin.Listen(r.options.AdminListen, admin.Config{
-			Source: r.engine, Version: r.options.Version, LogDrops: r.events.drops, Logger: r.log,
+			Source: r.engine, Commands: r.engine, Version: r.options.Version, LogDrops: r.events.drops, Logger: r.log,
 		})
 		if err != nil {
 			return errors.Join(err, r.Close(ctx))
@@ -111,8 +121,24 @@ func (r *Relay) Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, e
 	return r.engine.Slots(ctx, q)
 }
 
-// Close ends the admin server, then the engine, which flushes what is queued, then the log. ctx
-// bounds the waiting, not the end: afterwards nothing is left running.
+// Drain keeps a node from leading and lets another one lead, outside our runs, so that it can be
+// stopped at no cost; force does it now. A refusal matches core.ErrNoSuchNode, core.ErrUnsafe or
+// core.ErrNotPossible.
+func (r *Relay) Drain(ctx context.Context, node string, force bool) error {
+	return r.engine.Drain(ctx, node, force)
+}
+
+// Undrain ends a drain.
+func (r *Relay) Undrain(ctx context.Context, node string) error { return r.engine.Undrain(ctx, node) }
+
+// SetLead makes a node lead, outside our runs; force does it now. It is refused as Drain is.
+func (r *Relay) SetLead(ctx context.Context, node string, force bool) error {
+	return r.engine.SetLead(ctx, node, force)
+}
+
+// Close ends the admin server, then the engine, which flushes what is queued, then the hooks and the
+// log. ctx bounds the waiting, not the end: afterwards nothing is left running. Nodes that were
+// paused by their producer API stay paused; the log says which.
 func (r *Relay) Close(ctx context.Context) error {
 	var errs []error
 	if r.admin != nil {
@@ -121,6 +147,7 @@ func (r *Relay) Close(ctx context.Context) error {
 	if err := r.engine.Close(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("end the engine: %w", err))
 	}
+	errs = append(errs, r.hooks.Close(ctx))
 	r.events.close()
 	r.log.Info("relay stopped")
 	return errors.Join(errs...)

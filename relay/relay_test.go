@@ -2,11 +2,15 @@ package relay
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +19,7 @@ import (
 	"bprelay/p2pwire"
 	"bprelay/relay/core"
 	"bprelay/relay/engine"
+	"bprelay/relay/hooks"
 	"bprelay/test/simnet"
 )
 
@@ -178,6 +183,56 @@ func TestStartFails(t *testing.T) {
 	}
 	if err := r.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "no producers") {
 		t.Errorf("error %v", err)
+	}
+	goleak.VerifyNone(t, leaks)
+}
+
+// TestCommandsAndHooks: commands reach the core through a running relay, and what the core tells
+// reaches the hooks.
+func TestCommandsAndHooks(t *testing.T) {
+	leaks := goleak.IgnoreCurrent()
+	name, err := p2pwire.ParseName("bpown")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "ran")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ran, err := os.OpenFile(fifo, os.O_RDWR, 0) // both ends: nobody waits to open it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ran.Close()
+	var log strings.Builder
+	r, err := New(Options{
+		Engine: engine.Config{Core: core.Config{Producers: []core.Producer{{Name: name}}, Nodes: []core.NodeConfig{{Name: "a"}}}},
+		Hooks:  hooks.Config{OnLeadChange: []string{"/bin/sh", "-c", `echo "$BPRELAY_NODE after $BPRELAY_PREVIOUS_NODE"; echo > ` + fifo + `; exit 3`}},
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Drain(t.Context(), "a", false); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("before the start: %v", err)
+	}
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{r.SetLead(t.Context(), "a", false), r.Drain(t.Context(), "a", true), r.Undrain(t.Context(), "a")} {
+		if errors.Is(err, engine.ErrClosed) {
+			t.Errorf("it did not arrive: %v", err)
+		}
+	}
+	r.options.Engine.Core.Observer.Event(core.Instant{}, &core.Event{Kind: core.EventLead, Node: "b", Detail: "a", Reason: core.ReasonLeadLost})
+	if _, err := ran.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); !strings.Contains(text, "hook failed") || !strings.Contains(text, `output="b after a\n"`) || !strings.Contains(text, "another node leads") {
+		t.Errorf("log:\n%s", text)
 	}
 	goleak.VerifyNone(t, leaks)
 }

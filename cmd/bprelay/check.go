@@ -16,8 +16,8 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check -c FILE",
 		Short: "Check a configuration and print what nodeos needs to go with it",
 		Long: "Checks a configuration file, environment overrides and the peer key's file included, and prints\n" +
-			"for each node the lines its nodeos config.ini needs. Nothing is connected to. Every error names\n" +
-			"the line, the key, and what would be right.",
+			"for each node the lines its nodeos config.ini needs, and how nodes will take over from each other.\n" +
+			"Nothing is connected to. Every error names the line, the key, and what would be right.",
 		Example: "  bprelay check --example > bprelay.yaml\n  bprelay check -c bprelay.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -32,7 +32,7 @@ func newCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%s is valid\n%s\n", path, journalText(cfg))
+			fmt.Fprintf(c.ErrOrStderr(), "%s is valid\n%s\n%s\n", path, journalText(cfg), takeoverText(cfg))
 			_, err = fmt.Fprint(c.OutOrStdout(), nodeosText(cfg))
 			return failed(err)
 		},
@@ -48,6 +48,46 @@ func journalText(cfg *config.Config) string {
 		return fmt.Sprintf("no state_dir: after every start, slots up to %s ahead are closed unless a block extends the network's head", cfg.StartFence)
 	}
 	return fmt.Sprintf("claim journal: %s (%s)", cfg.StateDir, cfg.Journal)
+}
+
+// takeoverText says how nodes will take over from each other, and what that rests on.
+func takeoverText(cfg *config.Config) string {
+	var producing, apis, finalizers int
+	for i := range cfg.Nodes {
+		n := &cfg.Nodes[i]
+		switch {
+		case n.Role == config.RoleFinalizer:
+			finalizers++
+		case n.Produces():
+			producing++
+			if n.API != "" {
+				apis++
+			}
+		}
+	}
+	var text string
+	switch cfg.Takeover {
+	case config.TakeoverRace:
+		text = "takeover: race, all nodes produce; a node that dies within our round loses the rest of it"
+	case config.TakeoverLeash:
+		text = "takeover: leash, the held nodes pause for want of votes; on a Savanna chain only, with at least two foreign finalizers' votes"
+	case config.TakeoverAPI:
+		text = "takeover: api, the held nodes are paused by their producer API; on any chain"
+	default:
+		otherwise := "race (give the producing nodes nodes[].api to have api instead)"
+		if apis == producing {
+			otherwise = "api (all producing nodes have one)"
+		}
+		text = "takeover: auto, decided at run time: leash if the chain is Savanna, at least two foreign finalizers are heard, the nodes are seen to pause, " +
+			"and our rounds are further apart than a node needs for that (about vote_timeout + 1.4s); else " + otherwise + "; bprelay status says which, and why"
+		if producing < 2 {
+			text = "takeover: auto, without effect: only one node produces, and nobody can take over from it"
+		}
+	}
+	if cfg.Takeover != config.TakeoverRace && producing > 1 && finalizers == 0 {
+		text += "\nrecommended: producers with the block signing key only, and a separate node of role finalizer, whose votes reach whoever leads"
+	}
+	return text
 }
 
 // nodeosText shows the nodes' settings, one section for each.

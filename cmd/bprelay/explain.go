@@ -42,7 +42,7 @@ func newExplainCommand() *cobra.Command {
 		},
 	}
 	configFlag(c, &path)
-	c.Flags().StringVar(&address, "admin", "", "HOST:PORT of the relay's admin server")
+	adminFlag(c, &address)
 	c.Flags().Uint32Var(&slot, "slot", 0, "explain this slot")
 	c.Flags().Uint32Var(&num, "block", 0, "explain the slots with a block of this number")
 	c.Flags().IntVar(&last, "last", p2pwire.RoundSlots, fmt.Sprintf("explain the last N of our slots, at most %d", admin.MaxLast))

@@ -5,6 +5,7 @@ import (
 	"bprelay/relay"
 	"bprelay/relay/core"
 	"bprelay/relay/engine"
+	"bprelay/relay/hooks"
 )
 
 // relayOptions turns a configuration into a relay's options. It reads the peer key's file; the error
@@ -26,6 +27,12 @@ func relayOptions(cfg *config.Config) (relay.Options, error) {
 			RedialNetworkMin:    cfg.P2P.RedialNetwork.Min,
 			RedialNetworkMax:    cfg.P2P.RedialNetwork.Max,
 			RedialNetworkJitter: cfg.P2P.RedialNetwork.Jitter,
+			APITimeout:          cfg.APITimeout,
+		},
+		Hooks: hooks.Config{
+			OnLeadChange:      cfg.Hooks.OnLeadChange,
+			OnFinalizerSilent: cfg.Hooks.OnFinalizerSilent,
+			Timeout:           cfg.Hooks.Timeout,
 		},
 		AdminListen: cfg.Admin.Listen,
 		Version:     version(),
@@ -35,7 +42,7 @@ func relayOptions(cfg *config.Config) (relay.Options, error) {
 		o.Engine.ListenNetwork = "" // nobody would be let in
 	}
 	for _, n := range cfg.Nodes {
-		o.Engine.Nodes = append(o.Engine.Nodes, engine.Target{Name: n.Name, Dial: n.Dial, From: n.From, Priority: n.Priority})
+		o.Engine.Nodes = append(o.Engine.Nodes, engine.Target{Name: n.Name, Dial: n.Dial, From: n.From, Priority: n.Priority, API: n.API})
 	}
 	for _, p := range cfg.Network.Peers {
 		o.Engine.Peers = append(o.Engine.Peers, engine.Target{Name: p.Name, Dial: p.Dial})
@@ -70,6 +77,15 @@ func coreConfig(cfg *config.Config) core.Config {
 		RingBytes:        cfg.Limits.RingBytes,
 		DedupEntries:     cfg.Limits.DedupEntries,
 		DedupAge:         cfg.Limits.DedupAge,
+		Takeover: core.TakeoverConfig{
+			Mode:        takeovers[cfg.Takeover],
+			Grace:       max(cfg.TakeoverGrace, 1), // as with LateGrace
+			VoteTimeout: cfg.VoteTimeout,
+			Failback:    cfg.Failback,
+		},
+	}
+	for _, n := range cfg.Nodes {
+		c.Nodes = append(c.Nodes, core.NodeConfig{Name: n.Name, Role: roles[n.Role], Priority: n.Priority, API: n.API != ""})
 	}
 	for _, p := range cfg.Producers {
 		c.Producers = append(c.Producers, core.Producer{Name: p.Name, Keys: p.Keys, Authority: p.Authority})
@@ -82,4 +98,18 @@ var directions = map[config.Transactions]core.Direction{
 	config.TransactionsIn:   core.In,
 	config.TransactionsOut:  core.Out,
 	config.TransactionsOff:  core.Off,
+}
+
+var takeovers = map[config.Takeover]core.Takeover{
+	config.TakeoverRace:  core.TakeoverRace,
+	config.TakeoverLeash: core.TakeoverLeash,
+	config.TakeoverAPI:   core.TakeoverAPI,
+	config.TakeoverAuto:  core.TakeoverAuto,
+}
+
+var roles = map[config.Role]core.Role{
+	config.RoleBoth:      core.RoleBoth,
+	config.RoleProducer:  core.RoleProducer,
+	config.RoleFinalizer: core.RoleFinalizer,
+	config.RoleVerifier:  core.RoleVerifier,
 }

@@ -31,6 +31,7 @@ func newRootCommand() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newRunCommand(), newCheckCommand(), newProbeCommand(), newExplainCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newProbeCommand(), newStatusCommand(), newExplainCommand(),
+		newDrainCommand(), newUndrainCommand(), newLeadCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }

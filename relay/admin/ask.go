@@ -30,13 +30,108 @@ func AskSlots(ctx context.Context, address string, q core.SlotQuery) (core.SlotR
 	case q.Num != 0:
 		key, n = keyBlock, uint64(q.Num)
 	}
-	u := url.URL{Scheme: "http", Host: address, Path: "/slots", RawQuery: url.Values{key: {strconv.FormatUint(n, 10)}}.Encode()}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	code, text, err := ask(ctx, http.MethodGet, address, "/slots", url.Values{key: {strconv.FormatUint(n, 10)}})
 	if err != nil {
 		return core.SlotReport{}, err
 	}
+	var body SlotsError
+	if err := json.Unmarshal(text, &body); err != nil {
+		return core.SlotReport{}, notRelay(code, err)
+	}
+	if body.SlotReport == nil {
+		return core.SlotReport{}, fmt.Errorf("status %d: %s", code, body.Error)
+	}
+	return *body.SlotReport, nil
+}
+
+// StatusReport is what /status says, as far as it is meant to be read by another program of ours.
+// Raw is all of it.
+type StatusReport struct {
+	Version     string               `json:"version"`
+	Missing     []string             `json:"missing"`
+	Notes       []string             `json:"notes"`
+	ChainID     string               `json:"chain_id"`
+	UptimeNs    int64                `json:"uptime_ns"`
+	PublicHead  *core.BlockRef       `json:"public_head"`
+	LastClaimed *core.BlockRef       `json:"last_claimed"`
+	Sessions    []core.SessionStatus `json:"sessions"`
+	Takeover    core.TakeoverStatus  `json:"takeover"`
+	Stats       struct {
+		OwnSlots map[string]uint64 `json:"own_slots"`
+	} `json:"stats"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// AskStatus asks the admin server at address for its state.
+func AskStatus(ctx context.Context, address string) (StatusReport, error) {
+	code, text, err := ask(ctx, http.MethodGet, address, "/status", nil)
+	if err != nil {
+		return StatusReport{}, err
+	}
+	var st StatusReport
+	if err := json.Unmarshal(text, &st); err != nil {
+		return StatusReport{}, notRelay(code, err)
+	}
+	switch {
+	case code != http.StatusOK && len(st.Missing) > 0:
+		return StatusReport{}, fmt.Errorf("status %d: %s", code, st.Missing[0])
+	case code != http.StatusOK || st.Version == "":
+		return StatusReport{}, notRelay(code, errNoStatus)
+	}
+	st.Raw = text
+	return st, nil
+}
+
+var errNoStatus = errors.New("no status in it")
+
+// Refusal is a command's answer that is not yes.
+type Refusal struct {
+	// Code is one of the codes of an answer, Reason its words.
+	Code, Reason string
+}
+
+// Error is the reason.
+func (r *Refusal) Error() string { return r.Reason }
+
+// Tell sends a command to the admin server at address. A refusal is a *Refusal; another error tells
+// that it is not known whether the command arrived.
+func Tell(ctx context.Context, address string, c Command, node string, force bool) error {
+	query := url.Values{"node": {node}}
+	if force && c.forced() {
+		query.Set("force", "true")
+	}
+	code, text, err := ask(ctx, http.MethodPost, address, "/"+string(c), query)
+	if err != nil {
+		return err
+	}
+	var body CommandAnswer
+	if err := json.Unmarshal(text, &body); err != nil {
+		return notRelay(code, err)
+	}
+	switch {
+	case body.OK && code == http.StatusOK:
+		return nil
+	case body.Code == "":
+		return notRelay(code, errors.New("no command is known there"))
+	}
+	return &Refusal{Code: body.Code, Reason: body.Error}
+}
+
+func notRelay(code int, err error) error {
+	return fmt.Errorf("status %d, and the answer is not a relay's: %w", code, err)
+}
+
+// ask makes one request.
+func ask(ctx context.Context, method, address, path string, query url.Values) (code int, body []byte, err error) {
+	u := url.URL{Scheme: "http", Host: address, Path: path, RawQuery: query.Encode()}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set(commandHeader, "1")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: it is ours
 	resp, err := client.Do(req)
 	if err != nil {
@@ -44,19 +139,12 @@ func AskSlots(ctx context.Context, address string, q core.SlotQuery) (core.SlotR
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return core.SlotReport{}, err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return core.SlotReport{}, fmt.Errorf("read the answer: %w", err)
+		return 0, nil, fmt.Errorf("read the answer: %w", err)
 	}
-	var body SlotsError
-	if err := json.Unmarshal(text, &body); err != nil {
-		return core.SlotReport{}, fmt.Errorf("status %d, and the answer is not a relay's: %w", resp.StatusCode, err)
-	}
-	if body.SlotReport == nil {
-		return core.SlotReport{}, fmt.Errorf("status %d: %s", resp.StatusCode, body.Error)
-	}
-	return *body.SlotReport, nil
+	return resp.StatusCode, body, nil
 }

@@ -42,6 +42,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		out.add(out.logDrops, float64(c.logDrops()))
 	}
 	out.state(&st)
+	out.takeover(&st.Takeover)
 	out.bySide(st.Sessions)
 	out.counts(&st.Stats)
 	if st.Journal != nil {

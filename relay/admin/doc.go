@@ -6,12 +6,25 @@
 // It serves
 //
 //	/livez    200 if the event loop answers
-//	/readyz   200 if the relay can do its job now; the JSON body says what is missing
+//	/readyz   200 if the relay can do its job now; the JSON body says what is missing, and in "notes"
+//	          what is worth knowing besides: whether a standby could take over
 //	/status   core.Status as JSON
 //	/slots    core.SlotReport as JSON: what happened with our slots. ?slot=N one of them, ?block=NUM
 //	          those with a block of that number, ?last=N the last N (12 if nothing is asked, at most
 //	          240). 400 if the question is wrong, 404 if there is no record; "error" and "key" say why
 //	/metrics  Prometheus text, see METRICS.md
+//
+// and takes commands:
+//
+//	POST /drain?node=X[&force=true]   keep the node from leading, so that it can be stopped
+//	POST /undrain?node=X              let it lead again
+//	POST /lead?node=X[&force=true]    make it lead
+//
+// They answer with {"ok": true}, or "error" in words and "code": 404 no_such_node, 409 unsafe (it would
+// cost blocks or votes; force insists), 422 not_possible, 400 bad_request, 503 loop_silent (it may
+// still take effect). So that no page in a browser on this host can send one, they want the header
+// "X-Bprelay: 1" or "Content-Type: application/json", and on loopback a Host that is localhost or an
+// IP address; else 403 cross_site.
 //
 // There is no authentication: listen on loopback or behind something that has it. Everything is read
 // from copies of the state that the event loop makes when asked, at most a few times a second however

@@ -51,6 +51,10 @@ func readyStatus() core.Status {
 			Complete: true, Bytes: 51, Errors: 52, Unrecorded: 53,
 			Writes: core.JournalWrites{UpTo: []float64{0.001, 0.01}, Counts: []uint64{4, 5, 6}, Sum: 7.5},
 		},
+		Takeover: core.TakeoverStatus{
+			Configured: core.TakeoverAuto, Mode: core.TakeoverLeash, Why: "the chain is Savanna", Lead: "node-a", Releases: 61, LeadChanges: 62,
+			Nodes: []core.NodeStatus{{Node: "node-a", State: core.NodeLead}, {Node: "node-b", State: core.NodeArmed, ReserveVotes: 8}},
+		},
 		Blocks: 11, BlockBytes: 12, HeldBlocks: 13, HeldVotes: 14, PartialBytes: 15, BufferedBytes: 16,
 	}
 	st.Stats.In[core.Network].Frames[p2pwire.TypeSignedBlock] = 21

@@ -12,7 +12,7 @@ import (
 	"bprelay/relay/core"
 )
 
-// Handler answers the paths named in the package documentation; everything but GET and HEAD is
+// Handler answers the paths named in the package documentation; other methods than they name are
 // refused. The error tells that the metrics contradict each other.
 func Handler(cfg Config) (http.Handler, error) {
 	source := newShared(cfg.Source)
@@ -40,14 +40,15 @@ func Handler(cfg Config) (http.Handler, error) {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		missing := []string{loopSilent}
+		var notes []string
 		if st, err := source.Status(r.Context()); err == nil {
-			missing = Missing(&st)
+			missing, notes = Missing(&st), Notes(&st)
 		}
 		code := http.StatusOK
 		if len(missing) > 0 {
 			code = http.StatusServiceUnavailable
 		}
-		answer(w, code, health{OK: len(missing) == 0, Missing: missing})
+		answer(w, code, health{OK: len(missing) == 0, Missing: missing, Notes: notes})
 	})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		st, err := source.Status(r.Context())
@@ -55,9 +56,14 @@ func Handler(cfg Config) (http.Handler, error) {
 			answer(w, http.StatusServiceUnavailable, health{Missing: []string{loopSilent}})
 			return
 		}
-		answer(w, http.StatusOK, status{Version: cfg.Version, Missing: Missing(&st), Status: st})
+		answer(w, http.StatusOK, status{Version: cfg.Version, Missing: Missing(&st), Notes: Notes(&st), Status: st})
 	})
 	mux.HandleFunc("GET /slots", func(w http.ResponseWriter, r *http.Request) { slots(w, r, source) })
+	if cfg.Commands != nil {
+		for _, c := range []Command{Drain, Undrain, Lead} {
+			mux.HandleFunc("POST /"+string(c), func(w http.ResponseWriter, r *http.Request) { command(w, r, c, cfg.Commands, source) })
+		}
+	}
 	return mux, nil
 }
 
@@ -65,12 +71,15 @@ func Handler(cfg Config) (http.Handler, error) {
 type health struct {
 	OK      bool     `json:"ok"`
 	Missing []string `json:"missing"`
+	// Notes are worth knowing, and no failure.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // status is the body of /status: what the relay knows of itself, and what it lacks to be ready.
 type status struct {
 	Version string   `json:"version"`
 	Missing []string `json:"missing"`
+	Notes   []string `json:"notes,omitempty"`
 	core.Status
 }
 

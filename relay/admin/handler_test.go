@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"bprelay/relay/core"
@@ -103,6 +104,40 @@ func TestRefused(t *testing.T) {
 	} {
 		if w := get(t, &fakeSource{}, c.method, c.path); w.Code != c.code {
 			t.Errorf("%s %s: %d, want %d", c.method, c.path, w.Code, c.code)
+		}
+	}
+}
+
+// What is worth knowing about the standbys does not make the relay unready.
+func TestNotes(t *testing.T) {
+	const alone = "no standby can take over: takeover is leash, and no held node could be released now"
+	with := func(mode core.Takeover, nodes ...core.NodeStatus) core.Status {
+		st := readyStatus()
+		st.Takeover.Mode, st.Takeover.Nodes = mode, nodes
+		return st
+	}
+	lead := core.NodeStatus{Node: "a", State: core.NodeLead}
+	held := func(s core.NodeState, drained bool) core.NodeStatus {
+		return core.NodeStatus{Node: "b", State: s, Drained: drained}
+	}
+	for _, c := range []struct {
+		name string
+		st   core.Status
+		want []string
+	}{
+		{"race", with(core.TakeoverRace, held(core.NodeFree, false)), nil},
+		{"armed", with(core.TakeoverLeash, lead, held(core.NodeArmed, false)), nil},
+		{"arming", with(core.TakeoverLeash, lead, held(core.NodeArming, false)), []string{alone}},
+		{"drained", with(core.TakeoverLeash, lead, held(core.NodeArmed, true)), []string{alone}},
+		{"alone", with(core.TakeoverLeash, lead), []string{alone}},
+		{"not ready", with(core.TakeoverAPI, lead, held(core.NodeNotReady, false)), []string{strings.Replace(alone, "leash", "api", 1)}},
+	} {
+		for _, path := range []string{"/readyz", "/status"} {
+			w := get(t, &fakeSource{status: c.st}, http.MethodGet, path)
+			var body health
+			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != http.StatusOK || !slices.Equal(body.Notes, c.want) {
+				t.Errorf("%s, %s: %d, %v, notes %q, want %q", c.name, path, w.Code, err, body.Notes, c.want)
+			}
 		}
 	}
 }

@@ -36,6 +36,8 @@ type families struct {
 	ownSlots, missed, late, ahead, arrival, due              *metric
 	clockOffset, clockSources, clockTrusted                  *metric
 
+	takeoverInfo, nodeState, reserveVotes, releases, leadChanges *metric
+
 	journalComplete, journalAtStart, journalBytes  *metric
 	journalErrors, journalUnrecorded, journalWrite *metric
 }
@@ -112,6 +114,16 @@ func newFamilies() *families {
 		rtt: family(gauge, "node_round_trip_seconds",
 			"Last round trip of a time message to an own node, 0 until one came back.", "node"),
 
+		takeoverInfo: family(gauge, "takeover_info",
+			"Always 1; the labels say how one node takes over from another: as configured, and the way in force.", "configured", "mode"),
+		nodeState: family(gauge, "node_state",
+			"1 for the state a node is in: absent, free (it produces as it likes, or never does), lead, arming (held, and not quiet yet), armed (held, and can be released), not_ready (held, and could not take over), cannot_be_held.",
+			"node", "state"),
+		reserveVotes: family(gauge, "node_reserve_votes",
+			"Votes kept that would free a held node (takeover leash); 0 of a node that is not held.", "node"),
+		releases:    family(counter, "takeover_releases_total", "Held nodes released because the lead had failed."),
+		leadChanges: family(counter, "lead_changes_total", "Times another node began to lead, whatever the reason."),
+
 		journalComplete: family(gauge, "journal_complete",
 			"1 while everything let out is in the journal: a restart now would know every claim. Only with state_dir."),
 		journalAtStart: family(gauge, "journal_complete_at_start",
@@ -135,6 +147,7 @@ func (f *families) list() []*metric {
 		f.clockOffset, f.clockSources, f.clockTrusted,
 		f.queueBytes, f.partialBytes, f.bufferedBytes,
 		f.blocks, f.blockBytes, f.heldBlocks, f.heldVotes, f.logDrops, f.rtt,
+		f.takeoverInfo, f.nodeState, f.reserveVotes, f.releases, f.leadChanges,
 		f.journalComplete, f.journalAtStart, f.journalBytes,
 		f.journalErrors, f.journalUnrecorded, f.journalWrite,
 	}

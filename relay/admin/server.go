@@ -14,6 +14,8 @@ import (
 type Config struct {
 	// Source gives the state.
 	Source Source
+	// Commands takes commands; without it there are none.
+	Commands Commands
 	// Version is the program's, for the build info.
 	Version string
 	// LogDrops counts the events that did not get into the log; nil if there is no such count.

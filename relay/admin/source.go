@@ -56,6 +56,16 @@ func (s *shared) Status(ctx context.Context) (core.Status, error) {
 	return st, nil
 }
 
+// forget makes the next Status a new one: something was changed.
+func (s *shared) forget(ctx context.Context) {
+	select {
+	case <-s.turn:
+		s.at = time.Time{}
+		s.turn <- struct{}{}
+	case <-ctx.Done(): // whoever holds up the loop gets a new one anyway
+	}
+}
+
 // Slots asks the loop each time, one caller after the other.
 func (s *shared) Slots(ctx context.Context, q core.SlotQuery) (core.SlotReport, error) {
 	ctx, done, err := s.wait(ctx)

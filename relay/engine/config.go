@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"time"
 
 	"bprelay/relay/core"
@@ -21,6 +22,9 @@ type Target struct {
 	From []string
 	// Priority orders internal nodes; the larger is preferred.
 	Priority int
+	// API is the URL of its producer API, without a path, for core.ControlRequest; empty if there is
+	// none. Internal side only.
+	API string
 }
 
 // Config is what an Engine needs. Zero durations take the defaults named.
@@ -47,6 +51,8 @@ type Config struct {
 	// RedialNodeJitter and RedialNetworkJitter are the fractions by which a pause is varied at
 	// random, up or down; 0 is not at all.
 	RedialNodeJitter, RedialNetworkJitter float64
+	// APITimeout bounds one call of a node's producer API (500 ms).
+	APITimeout time.Duration
 	// FlushTimeout is how long Close waits until the other ends have acknowledged what was queued
 	// (1 s); negative means that it does not wait.
 	FlushTimeout time.Duration
@@ -65,6 +71,7 @@ func (c Config) withDefaults() Config {
 	dur(&c.RedialNodeMax, 2*time.Second)
 	dur(&c.RedialNetworkMin, time.Second)
 	dur(&c.RedialNetworkMax, time.Minute)
+	dur(&c.APITimeout, 500*time.Millisecond)
 	if c.FlushTimeout == 0 {
 		c.FlushTimeout = time.Second
 	}
@@ -91,6 +98,9 @@ func (c Config) check() error {
 				return fmt.Errorf("%s %q is configured twice", side.what, t.Name)
 			}
 			seen[t.Name] = true
+			if err := checkAPI(t.API); err != nil {
+				return fmt.Errorf("producer API of %s %q: %w", side.what, t.Name, err)
+			}
 			if t.Dial == "" {
 				continue
 			}
@@ -117,6 +127,20 @@ func checkAddress(address string, needHost bool) error {
 	}
 	if host == "" && needHost {
 		return errors.New(address + ": missing host in address")
+	}
+	return nil
+}
+
+func checkAPI(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" {
+		return errors.New(address + ": give http://host:port")
 	}
 	return nil
 }

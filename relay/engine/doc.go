@@ -20,7 +20,12 @@
 // hands a connection over and waits until the loop has taken it, so that however many connect at
 // once, the loop gets one of them per listener and pass, and the rest wait in the kernel.
 //
-// A pass is: one event (bytes, an end, a timer), then the core's close requests, then one write
+// The nodes' producer APIs are called beside the loop as well, by one goroutine for each node: one call
+// at a time, of what waits meanwhile only the newest, over connections that stay open. Every
+// core.ControlRequest is answered once, within APITimeout of its turn; a superseded one at once. At its
+// end the relay resumes nobody, and logs which nodes it leaves paused.
+//
+// A pass is: one event (bytes, an end, a timer), then the core's wishes and close requests, then one write
 // (vectored, or of frames copied together where they are many and small) per session that has
 // something queued.
 //

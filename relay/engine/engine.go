@@ -36,6 +36,7 @@ type Engine struct {
 	machine func(core.Config, core.Instant) (machine, error)
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
+	dialAPI func(ctx context.Context, network, address string) (net.Conn, error)
 
 	ctx    context.Context // ends when Close begins
 	cancel context.CancelFunc
@@ -79,6 +80,13 @@ func New(cfg Config) (*Engine, error) {
 		closed: make(chan struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	// HTTP goes on dialling when its caller has given up; Close ends that.
+	e.dialAPI = func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, cfg.APITimeout)
+		defer cancel()
+		defer context.AfterFunc(e.ctx, cancel)()
+		return dialer.DialContext(ctx, network, address)
+	}
 	return e, nil
 }
 
@@ -109,7 +117,7 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("configure core: %w", err)
 	}
-	e.loop = newLoop(e.log, e.clock, m)
+	e.loop = newLoop(e.log, e.clock, m, newControls(&e.cfg, e.dialAPI))
 	defer func() {
 		if err != nil {
 			e.cancel()
@@ -153,6 +161,9 @@ func (e *Engine) startWorkers() {
 		}
 	}
 	e.workers.Go(e.work)
+	for _, n := range e.loop.controls.nodes {
+		e.workers.Go(func() { e.control(n) })
+	}
 	for _, t := range e.cfg.Nodes {
 		if t.Dial != "" {
 			e.workers.Go(func() { e.keepDialled(core.Internal, t) })
@@ -232,6 +243,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.workers.Wait()
 	err := e.flush(ctx)
 	e.tearDown()
+	e.sayLeftPaused()
 	return err
 }
 
@@ -263,4 +275,7 @@ func (e *Engine) tearDown() {
 	e.closeListeners()
 	e.workers.Wait()
 	e.stopLoop()
+	if e.loop != nil {
+		e.loop.controls.client.CloseIdleConnections()
+	}
 }

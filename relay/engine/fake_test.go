@@ -35,6 +35,8 @@ type hub struct {
 	refuse    error    // answer to Open
 	boom      bool     // panic on data
 	answers   []string // of a journal
+	wanted    []core.ControlRequest
+	done      []string // answers to those, and commands
 	onOpen    func(h *hub, s *hubSession)
 	ending    func(h *hub, s *hubSession) // on Closed
 }
@@ -258,4 +260,32 @@ func (h *hub) ClaimDecided(_ core.Instant, cl core.Claim, v core.Verdict) {
 func (h *hub) VotesMarked(_ core.Instant, m core.VoteMark, ok bool) {
 	h.seen()
 	h.answers = append(h.answers, fmt.Sprint(m.Slot, ok))
+}
+
+func (h *hub) ControlRequests(dst []core.ControlRequest) []core.ControlRequest {
+	h.seen()
+	dst = append(dst, h.wanted...)
+	h.wanted = h.wanted[:0]
+	return dst
+}
+
+func (h *hub) ControlDone(_ core.Instant, r core.ControlRequest, err error) {
+	h.seen()
+	h.done = append(h.done, fmt.Sprint(r.Node, " ", callName(r), " ", err))
+}
+
+func (h *hub) command(name string, err error) error {
+	h.seen()
+	h.done = append(h.done, name)
+	return err
+}
+
+func (h *hub) Drain(_ core.Instant, node string, force bool) error {
+	return h.command(fmt.Sprint("drain ", node, " ", force), h.refuse)
+}
+
+func (h *hub) Undrain(_ core.Instant, node string) error { return h.command("undrain "+node, h.refuse) }
+
+func (h *hub) SetLead(_ core.Instant, node string, force bool) error {
+	return h.command(fmt.Sprint("lead ", node, " ", force), h.refuse)
 }

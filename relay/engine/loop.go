@@ -30,6 +30,11 @@ type machine interface {
 	JobDone(now core.Instant, j *core.Job)
 	ClaimDecided(now core.Instant, cl core.Claim, v core.Verdict)
 	VotesMarked(now core.Instant, m core.VoteMark, ok bool)
+	ControlRequests(dst []core.ControlRequest) []core.ControlRequest
+	ControlDone(now core.Instant, r core.ControlRequest, err error)
+	Drain(now core.Instant, node string, force bool) error
+	Undrain(now core.Instant, node string) error
+	SetLead(now core.Instant, node string, force bool) error
 	Snapshot(now core.Instant) core.Status
 	Slots(now core.Instant, q core.SlotQuery) core.SlotReport
 }
@@ -66,6 +71,8 @@ type loop struct {
 	joined   []byte
 	jobs     []*core.Job
 	work     chan *core.Job // to the worker
+	controls *controls
+	wanted   []core.ControlRequest
 	scratch  p2pwire.Scratch
 
 	flushing bool
@@ -75,9 +82,9 @@ type loop struct {
 	ending atomic.Bool // gnet is told to stop; set from outside
 }
 
-func newLoop(log *slog.Logger, clk clock, m machine) *loop {
+func newLoop(log *slog.Logger, clk clock, m machine, c *controls) *loop {
 	return &loop{
-		log: log, clock: clk, m: m,
+		log: log, clock: clk, m: m, controls: c,
 		links:   make(map[core.SessionID]*link),
 		tick:    minTick,
 		flushed: make(chan struct{}),
@@ -199,6 +206,7 @@ func (lp *loop) pump() {
 	var progress, left, again bool
 	for range maxRounds {
 		lp.handOut()
+		lp.askControls()
 		closed := lp.closeRequested()
 		var wrote bool
 		wrote, left, again = lp.writeAll()
