@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -127,7 +128,7 @@ func (n *network) sessions(r *result, from, until time.Time, ds []disruption) er
 	r.reconnects += reconnects
 	r.problems = append(r.problems, problems...)
 	for _, node := range n.nodes() {
-		public := node != n.own[0] && node != n.own[1]
+		public := !slices.Contains(n.own, node)
 		problems, err := nodeSessions(node, public, from, until, ds)
 		if err != nil {
 			return err
