@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"slices"
 	"time"
@@ -135,6 +136,21 @@ func (c *Core) dropTrials(source SessionID) {
 			return false
 		})
 	}
+}
+
+// hasPayload tells whether a payload is one that came under the block's id.
+func (c *Core) hasPayload(e *block, f []byte) bool {
+	if e.frame != nil && bytes.Equal(e.frame.b, f) {
+		return true
+	}
+	for _, list := range c.canary.lists() {
+		for i := range *list {
+			if t := &(*list)[i]; t.block == e && bytes.Equal(t.frame.b, f) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // otherPayload finds another payload of the block that is still on trial.

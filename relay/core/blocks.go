@@ -44,6 +44,7 @@ type block struct {
 	signed   bool // its signature is of a known key of its producer
 	survived bool // a node made or took this very payload
 	echoed   bool // own: a network peer sent something under this id before our node did
+	shown    bool // own: what it sent were the very bytes of our node
 	held     bool
 	withheld bool
 	followed bool // another node's candidate for its slot has come

@@ -146,3 +146,21 @@ func (c *Core) fetchGap(s *session, num uint32) {
 		c.ask(s, s.rootID)
 	}
 }
+
+// fetchBytes asks for a block above the public head of which only the id is known: a node named it, or its
+// bytes were thrown out with others'; and b builds on it. A catch-up ends at the head and would not bring
+// it. Who has b is asked, one after the other.
+func (c *Core) fetchBytes(x, b *block) {
+	if x.frame != nil || c.head == nil || x.num <= c.head.num {
+		return
+	}
+	var from *session
+	for _, n := range c.network {
+		if !n.closing && b.has.has(n.lane) && (from == nil || n.asked < from.asked) {
+			from = n
+		}
+	}
+	if from != nil {
+		c.fetchGap(from, x.num)
+	}
+}

@@ -81,7 +81,7 @@ func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 		if s.closing || s.sync != nil || (e == nil && s.held) {
 			continue
 		}
-		if avoid != "" && s.Name() == avoid || c.silent(s) || (e != nil && s.held && c.keepsBack(s, e)) {
+		if avoid != "" && s.Name() == avoid || c.silent(s) || (e != nil && s.held && c.mayKeepBack(s, e)) {
 			if last == nil || c.silent(last) {
 				last = s
 			}

@@ -63,15 +63,16 @@ func (c *Core) SetLead(now Instant, name string, force bool) error {
 		return refused(ErrNotPossible, "%s is a %s", name, n.cfg.Role)
 	case n.s == nil:
 		return refused(ErrNotPossible, "%s is not connected", name)
-	case name == t.lead:
-		t.wanted = ""
-		return nil
-	case force:
+	case force && name != t.lead:
 		n.drained = false
 		c.setLead(n, ReasonLeadOrdered)
+		t.wanted = name // should it be overtaken in the middle of our run
 		return nil
 	case n.drained:
 		return refused(ErrUnsafe, "%s is drained", name)
+	case name == t.lead:
+		t.wanted = ""
+		return nil
 	case n.stray != 0:
 		return refused(ErrUnsafe, "%s produces although it is held", name)
 	case c.lacks(n) != "":

@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 const (
 	// askAgain is how long after a call of a producer API that failed it is tried again, askAnew how
@@ -60,7 +63,7 @@ func (c *Core) ControlDone(now Instant, r ControlRequest, err error) {
 	c.enter(now)
 	defer c.settle()
 	n := c.reign.find(r.Node)
-	if n == nil || (n.wish == wishPause) != r.Pause || n.wish == wishNone {
+	if n == nil || errors.Is(err, ErrSuperseded) || (n.wish == wishPause) != r.Pause || n.wish == wishNone {
 		return // something else is wanted meanwhile, and asked for
 	}
 	n.asking = false

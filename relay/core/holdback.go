@@ -38,13 +38,18 @@ func (c *Core) holdsBack(s *session, b *block) bool {
 	return true
 }
 
-// keepsBack tells whether a block is of a kind that is held back: live, good, the newest, and the one
-// that our next slot's block may have to build on.
+// keepsBack tells whether a block is held back: only one that is known to be good.
 func (c *Core) keepsBack(s *session, b *block) bool {
+	return (b.claimed || b.survived || b.signed) && c.mayKeepBack(s, b)
+}
+
+// mayKeepBack tells whether a block is of a kind that is held back: live, the newest, and the one that our
+// next slot's block may have to build on.
+func (c *Core) mayKeepBack(s *session, b *block) bool {
 	if c.reign.mode != TakeoverLeash || !c.reign.known || s.has(b) || !b.public || !b.linked || c.stop {
 		return false
 	}
-	if c.wall() >= (b.slot+1).Time()+int64(backGrace) || !b.claimed && !b.survived && !b.signed {
+	if c.wall() >= (b.slot+1).Time()+int64(backGrace) {
 		return false
 	}
 	if c.head != nil && c.head != b && c.head.num >= b.num {

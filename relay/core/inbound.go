@@ -31,8 +31,9 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.drop(s, ReasonHarmful)
 		return
 	}
-	// Bytes seen before whose block is gone, because a bad twin of it was thrown out, are welcome again.
-	if c.window.Seen(c.now.Mono, digest) && e != nil && !e.stub() {
+	// Bytes seen before whose block is gone, because a bad twin of it was thrown out, are welcome again; and
+	// so are those of a block of ours that was withheld since.
+	if c.window.Seen(c.now.Mono, digest) && e != nil && !e.stub() && !(e.withheld && e.frame == nil) {
 		c.drop(s, ReasonDuplicate)
 		e.has.set(s.lane)
 		return
@@ -259,7 +260,9 @@ func (c *Core) foreignOwn(s *session, e *block) {
 // publicElsewhere handles an own candidate that we did not let out but the network shows, with bytes
 // that are known to be good.
 func (c *Core) publicElsewhere(s *session, e *block) {
-	c.alarm(ReasonWithheldInPublic, s, e)
+	if !e.shown || e.slot > c.fenceSlot(e.producer) {
+		c.alarm(ReasonWithheldInPublic, s, e) // else it left before this relay was started
+	}
 	if e.held {
 		c.unhold(e)
 	}
@@ -292,6 +295,7 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 	defer func() { c.path = path[:0] }()
 	for x := b; !s.has(x); {
 		if x.frame == nil || !x.public || !x.linked {
+			c.fetchBytes(x, b)
 			c.startSync(s) // what is not linked is tried on nobody
 			return false
 		}

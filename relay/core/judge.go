@@ -109,10 +109,11 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 }
 
 // missedBefore tells whether a candidate that no fence holds back may build on a block that one of our
-// nodes made while there was no relay: in its round or the one before.
+// nodes made while there was no relay: in its round or the one before, the blocks of which may have left
+// their node early.
 func (c *Core) missedBefore(e *block) bool {
 	begin := e.slot - p2pwire.Slot(e.slot.Index()) - p2pwire.RoundSlots
-	return e.slot > c.fenceSlot(e.producer) && begin.Time() < c.startWall()
+	return e.slot > c.fenceSlot(e.producer) && begin.Time()-int64(c.cfg.MaxFuture) < c.startWall()
 }
 
 // superseded tells whether the public head is another producer's block for a later slot. That producer

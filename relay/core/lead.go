@@ -33,12 +33,31 @@ func (c *Core) setLead(n *node, why Reason) {
 	}
 	t.changes++
 	t.unfit = 0
+	t.past[t.nextPast] = leadChange{at: c.wall(), node: t.lead, previous: old, why: why}
+	t.nextPast = (t.nextPast + 1) % len(t.past)
 	e := Event{Kind: EventLead, Reason: why, Side: Internal, Node: t.lead, Detail: old}
 	if n.s != nil {
 		e.Session, e.Remote = n.s.id, n.s.info.Remote
 	}
 	c.note(e)
 	c.stepSoon()
+}
+
+// leadChange is one change of the lead.
+type leadChange struct {
+	at             int64 // Wall; 0: none
+	node, previous string
+	why            Reason
+}
+
+// addChange completes a slot's record with the last change of the lead that concerns it.
+func (c *Core) addChange(r *slotRecord) {
+	r.takeover, r.change = c.reign.mode, leadChange{}
+	for _, x := range c.reign.past {
+		if x.at >= (r.slot-1).Time()+r.due && x.at < r.slot.Time() && x.at > r.change.at {
+			r.change = x
+		}
+	}
 }
 
 // release frees a node: votes first; when they can have been processed, the block upon which it looks.
@@ -169,6 +188,8 @@ func (c *Core) chooseLead() {
 		return // the one that leads now would still produce in our next run
 	}
 	switch n := c.standby(l); {
+	case t.wanted == t.lead:
+		t.wanted = ""
 	case t.wanted != "":
 		if w := t.find(t.wanted); w != nil && w.s != nil && c.lacks(w) == "" {
 			c.setLead(w, ReasonLeadOrdered)

@@ -51,10 +51,13 @@ func (c *Core) chooseMode() {
 // enforce puts a way into force.
 func (c *Core) enforce(mode Takeover, why string) {
 	t := &c.reign
+	changed := mode != t.mode
 	t.mode, t.why, t.known, t.lead = mode, why, false, ""
 	for _, n := range t.nodes {
 		if n.cfg.Role.produces() {
-			n.stray, n.wish = 0, wishNone
+			if changed {
+				n.wish = wishNone
+			}
 			c.setHeld(n, t.on())
 		}
 	}
@@ -109,18 +112,21 @@ const legacyChain = "on a legacy chain there are no votes to withhold"
 // againstLeash is what speaks against the leash, in words; empty if nothing does.
 func (c *Core) againstLeash() (why string, sure bool) {
 	t := &c.reign
-	producing := 0
+	producing, stray := 0, ""
 	for _, n := range t.nodes {
-		if n.cfg.Role.produces() {
+		switch {
+		case !n.cfg.Role.produces():
+		case n.stray != 0:
+			stray = n.cfg.Name
+		default:
 			producing++
-		}
-		if n.stray != 0 {
-			return fmt.Sprintf("%s goes on producing without votes", n.cfg.Name), true
 		}
 	}
 	least := c.cfg.Takeover.VoteTimeout + armAfter
 	gap, known := c.runGap()
 	switch {
+	case producing < 2 && stray != "":
+		return stray + " goes on producing without votes, and then there is only one to choose from", true
 	case producing < 2:
 		return "there is only one producing node", len(c.cfg.Nodes) > 0
 	case c.head == nil:

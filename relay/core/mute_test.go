@@ -308,7 +308,7 @@ func TestGapForgottenWhileAClaimIsPending(t *testing.T) {
 			t.Fatal("no gap")
 		}
 		if pending {
-			b.send(makeBlock(x0, base+4, ourName, mark(3)).frame)
+			b.send(makeBlock(x0, base+1, ourName, mark(3)).frame)
 		}
 		a.send(makeBlock(x0, base+1, ourName, mark(2)).frame) // the node's best branch, not the one it is on
 		if pending {

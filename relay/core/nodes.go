@@ -34,6 +34,8 @@ type takeover struct {
 	wishes   []ControlRequest
 	releases uint64
 	changes  uint64
+	past     [32]leadChange // ring
+	nextPast int
 }
 
 // node is one node of ours as the takeover sees it, connected or not.
@@ -51,6 +53,7 @@ type node struct {
 	pending bool          // it was given votes; the block upon which it looks follows
 	back    p2pwire.ID    // the block it is kept behind; zero: none
 	stray   time.Duration // when it last produced although it should have been quiet; 0: never
+	hung    bool          // it owes an answer: what it knew then says nothing of what it does next
 	mute    bool          // it strayed while it got the votes of our finalizers: those are withheld, too
 	voted   time.Duration // when it voted last; 0: never
 
@@ -120,6 +123,7 @@ func (c *Core) nodeUp(s *session) {
 		t.up = max(c.now.Mono, 1)
 	}
 	n.s, n.lastID, n.lost, n.upSince, n.back, n.pending = s, s.id, false, c.now.Mono, p2pwire.ID{}, false
+	n.stray, n.mute, n.hung = 0, false, false
 	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
 	s.node = n
 	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {
@@ -172,9 +176,6 @@ func (c *Core) setHeld(n *node, held bool) {
 	if n.s != nil {
 		n.s.held = held && leash
 	}
-	if !held {
-		n.stray = 0
-	}
 	if c.reign.mode == TakeoverAPI {
 		c.wishFor(n)
 	}
@@ -193,13 +194,26 @@ func (c *Core) armed(n *node) bool {
 
 // armedIn is how long a held node may still produce.
 func (c *Core) armedIn(n *node) time.Duration {
+	if n.hung {
+		return c.cfg.Takeover.VoteTimeout + armAfter
+	}
 	return n.quiet + c.cfg.Takeover.VoteTimeout + armAfter - c.now.Mono
 }
 
 // strayed notes that a held node made a block although it should be quiet.
 func (c *Core) strayed(n *node, e *block) {
 	t := &c.reign
-	if t.mode != TakeoverLeash || !n.held || c.armedIn(n) > -armAfter || n.stray != 0 || e.slot.Time() < c.wall()-int64(time.Second) {
+	if !n.held || n.stray != 0 || n.hung || e.slot.Time() < c.wall()-int64(time.Second) {
+		return
+	}
+	if t.mode == TakeoverAPI {
+		if n.paused && c.since(n.asked) > armAfter {
+			n.stray = c.now.Mono
+			c.alarm(ReasonCannotHold, n.s, e)
+		}
+		return
+	}
+	if c.armedIn(n) > -armAfter {
 		return
 	}
 	if !n.mute {
@@ -221,7 +235,7 @@ func (c *Core) lacks(n *node) string {
 		return "not connected"
 	case s.sync != nil:
 		return "catching up"
-	case c.since(s.pingAt) > silentAfter && c.silent(s):
+	case n.hung:
 		return "does not answer"
 	case c.head != nil && !c.upToDate(n):
 		return "lags behind the public head"
@@ -236,17 +250,24 @@ func (c *Core) lacks(n *node) string {
 // silentAfter is how long a node may owe an answer to a time message before it counts as hung.
 const silentAfter = 400 * time.Millisecond
 
-// upToDate tells whether a node was given the public head, but for the block it is kept behind.
+// upToDate tells whether a node was given the public head, but for the block it is kept behind, and for
+// one that is being tried elsewhere.
 func (c *Core) upToDate(n *node) bool {
 	h := c.head
+	if !n.s.has(h) && c.since(h.arrived) < trialTime {
+		if p := c.blocks.get(h.prev); p != nil {
+			h = p
+		}
+	}
 	if n.s.has(h) || h.num <= n.s.headNum {
 		return true
 	}
-	if p := c.blocks.get(h.prev); p != nil {
-		return n.s.has(p)
-	}
-	return false
+	p := c.blocks.get(h.prev)
+	return p != nil && n.s.has(p)
 }
+
+// trialTime is how long a block may take from its arrival to all nodes.
+const trialTime = 300 * time.Millisecond
 
 // state is how a node stands, for people.
 func (c *Core) state(n *node) (NodeState, string) {

@@ -28,6 +28,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	ours := op != nil
 	if e != nil && !e.stub() && ours && !e.own && !e.survived && !e.verified {
 		// Somebody sent bytes under this id before; only our node's are worth anything.
+		e.shown = e.public && c.hasPayload(e, f)
 		c.canary.forgetBlock(c, e)
 		if e.counted {
 			e.counted = false
@@ -200,6 +201,11 @@ func (c *Core) unhold(e *block) {
 // builds on it stays inside too.
 func (c *Core) withhold(e *block, s *session, why Reason) {
 	e.why = why
+	if e.shown {
+		c.publicElsewhere(s, e) // it cannot be kept inside any more, and the network builds on it
+		c.lineage.recheck = c.lineage.recheck || len(c.held) > 0
+		return
+	}
 	if !e.public {
 		e.withheld = true
 		c.setFrame(e, nil)

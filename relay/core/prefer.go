@@ -44,6 +44,9 @@ func (c *Core) waits(e *block) (until time.Duration, why Reason) {
 		return until, ReasonGap
 	}
 	gap := c.leavesOut(e)
+	if until := min(time.Duration(e.frame.at)+gapWait, time.Duration(e.slot.Time()-c.clock.used)-preferMargin); gap && c.now.Mono < until && c.inRun(e) && c.fillsGap(e) {
+		return until, ReasonGap
+	}
 	if gap && c.blocks.get(e.prev).slot.Time() < c.startWall() {
 		// A node may have made the blocks for these slots while the relay was away: they are asked for.
 		return time.Duration(e.slot.Time() - c.clock.used), ReasonStarting
@@ -79,6 +82,17 @@ const gapWait = 300 * time.Millisecond
 func (c *Core) besideGap(e *block) bool {
 	for _, h := range c.held {
 		if h.gap && h.num > e.num && h.sent.meets(&e.sent) && !c.extends(h, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// fillsGap tells whether a node has been asked for the ancestors of a candidate for a candidate's slot, or
+// one before, that is higher: it has made more blocks, for the slots that the other one leaves out.
+func (c *Core) fillsGap(e *block) bool {
+	for _, h := range c.held {
+		if h.gap && h.num > e.num && h.slot <= e.slot && !c.extends(h, e) {
 			return true
 		}
 	}

@@ -250,3 +250,55 @@ func TestFastClockWithinARun(t *testing.T) {
 		n.want(public...)
 	}
 }
+
+// Our leader died. One node goes on right at the end of the round, and leaves out the slots between;
+// another one, back a moment ago, has made blocks for them while it had no link. Its last one came first
+// and it has been asked for the others: they go before, unless they do not come.
+func TestSlotsLeftOutThatAnotherNodeMade(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers, first bool
+	}{
+		"it answers": {true, true}, "it does not": {false, true}, "it comes second": {true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, n, a, b, prev := warm(t)
+			for i := range p2pwire.Slot(4) {
+				r.until(base+i, early(base+i))
+				prev = makeBlock(prev, base+i, ourName)
+				a.send(prev.frame)
+			}
+			for slot := base + 4; slot < base+11; slot++ {
+				r.until(slot, 0)
+				n.alive()
+				b.alive()
+			}
+			a.drop()
+			a = a.again(prev, prev)
+			n.clear()
+			skip := makeBlock(prev, base+11, ourName, mark(9))
+			var xs []blk
+			for last, slot := prev, base+8; slot < base+12; slot++ {
+				last = makeBlock(last, slot, ourName)
+				xs = append(xs, last)
+			}
+			r.until(base+11, early(base+11))
+			if tt.first {
+				a.send(xs[3].frame)
+			}
+			b.send(skip.frame)
+			if !tt.first {
+				a.send(xs[3].frame)
+				n.want(skip)
+				return
+			}
+			n.want()
+			if tt.answers {
+				a.send(xs[0].frame, xs[1].frame, xs[2].frame)
+				n.want(xs...)
+				return
+			}
+			r.until(base+11, 50*time.Millisecond)
+			n.want(skip)
+		})
+	}
+}

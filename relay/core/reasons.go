@@ -66,6 +66,7 @@ const (
 	ReasonProtocolVersion
 	ReasonRejected
 	ReasonQuota
+	ReasonVoteParity
 
 	// Sessions.
 	ReasonPeerClosed
@@ -169,8 +170,9 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonHarmful:         {"harmful", "the message made one of our nodes close its link"},
 	ReasonProtocolVersion: {"protocol_version", "the peer's protocol version does not know the message"},
 
-	ReasonRejected: {"rejected", "our nodes could not use the block"},
-	ReasonQuota:    {"quota", "the session has too many blocks here that nobody vouched for"},
+	ReasonRejected:   {"rejected", "our nodes could not use the block"},
+	ReasonQuota:      {"quota", "the session has too many blocks here that nobody vouched for"},
+	ReasonVoteParity: {"vote_parity", "the node just voted for a branch that stayed inside: its votes leave again when it votes for public blocks"},
 
 	ReasonPeerClosed:       {"peer_closed", "the other side closed the connection"},
 	ReasonMalformed:        {"malformed", "a frame could not be decoded"},

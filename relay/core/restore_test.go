@@ -318,3 +318,33 @@ func TestSlotsMadeWhileTheRelayWasAway(t *testing.T) {
 		n.want(skip)
 	}
 }
+
+// Full blocks of a round leave their node 6 s early, right before the relay is started. The first block
+// of the next round builds on them: without a word from the network it must not be let out before them.
+func TestEarlyRoundMadeBeforeTheStart(t *testing.T) {
+	root := makeBlock(genesis(100), base-9, otherName)
+	head := makeBlock(root, base-1, otherName)
+	xs := ourBlocks(head, 13, 1)
+	r := newRig(t, 470*time.Millisecond, func(c *core.Config) {
+		c.Restored.Complete = true
+		c.Restored.Fences = map[p2pwire.Name]p2pwire.Slot{ourName: base - 100}
+	})
+	a := r.open(core.Internal, "a")
+	a.handshake(root, xs[11])
+	r.until(base+12, 500*time.Millisecond)
+	a.alive()
+	a.send(xs[12].frame)
+	r.run(20 * time.Millisecond)
+	n := r.open(core.Network, "net1")
+	n.handshake(root, head)
+	n.send(head.frame)
+	r.run(20 * time.Millisecond)
+	n.want()
+	if len(a.frames(p2pwire.TypeRequest)) == 0 {
+		t.Error("the node was not asked for what it made")
+	}
+	for _, x := range xs[:12] {
+		a.send(x.frame)
+	}
+	n.want(xs...)
+}

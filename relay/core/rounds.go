@@ -180,6 +180,7 @@ func (c *Core) closeRound(r *round) {
 		}
 		x.lead = lead
 		c.addLinks(x)
+		c.addChange(x)
 		x.outcome, x.why = c.outcome(x, true)
 		x.closed = true
 		c.stats.OwnSlots[x.outcome]++

@@ -51,6 +51,8 @@ type slotRecord struct {
 	outcome  Outcome
 	why      Reason
 	lead     string // the node whose block went out last before it, in its round
+	takeover Takeover
+	change   leadChange // the last change of the lead that concerns it
 
 	nodes [slotNodes]slotNode
 	n     int

@@ -72,10 +72,22 @@ type SlotRecord struct {
 	Alarm Reason `json:"alarm"`
 	// Lead is the node whose block went out last before this slot, in the same round.
 	Lead string `json:"lead,omitempty"`
+	// Takeover is the way in force, and LeadChange the last change of the lead between the moment the
+	// block before this one was due and the timestamp of this one; nil if there was none.
+	Takeover   Takeover    `json:"takeover"`
+	LeadChange *LeadChange `json:"lead_change,omitempty"`
 
 	Nodes []NodeRecord `json:"nodes"`
 	// NodesOmitted counts parts of nodes there was no room for.
 	NodesOmitted int `json:"nodes_omitted,omitempty"`
+}
+
+// LeadChange is a change of the lead.
+type LeadChange struct {
+	Node     string `json:"node"`
+	Previous string `json:"previous,omitempty"`
+	Reason   Reason `json:"reason"`
+	AtNs     int64  `json:"at_ns"` // from the slot's timestamp
 }
 
 // NodeRecord is one node's part in a slot.
@@ -210,6 +222,7 @@ func (c *Core) look(r *slotRecord, nodes *[]NodeRecord) SlotRecord {
 	switch {
 	case !x.closed:
 		c.addLinks(&x)
+		c.addChange(&x)
 		x.outcome, x.why = c.outcome(&x, false)
 	case x.why == ReasonNoNetwork && (x.gone || x.echo != EchoNone):
 		x.outcome, x.why = OutcomeLate, ReasonClaimed // a peer came back and got it after all
@@ -224,7 +237,7 @@ func (r *slotRecord) view(nodes *[]NodeRecord) SlotRecord {
 	v := SlotRecord{
 		Producer: r.producer, Slot: r.slot, Time: wallTime(r.slot.Time()), Round: r.slot.Round(), Index: r.slot.Index(),
 		DueNs: r.due, Outcome: r.outcome, Reason: r.why, Closed: r.closed, Expected: r.expected,
-		Sessions: r.sessions, Echo: r.echo, Alarm: r.alarm, Lead: r.lead, NodesOmitted: r.more,
+		Sessions: r.sessions, Echo: r.echo, Alarm: r.alarm, Lead: r.lead, NodesOmitted: r.more, Takeover: r.takeover,
 		LeftNs: Offset{r.left, r.gone}, AddedNs: Offset{r.added, r.gone}, EchoNs: Offset{r.echoAt, r.echo != EchoNone},
 	}
 	switch {
@@ -235,6 +248,9 @@ func (r *slotRecord) view(nodes *[]NodeRecord) SlotRecord {
 		}
 	case r.outside:
 		v.Num, v.ID, v.LeftNs = r.outsideID.Num(), r.outsideID, Offset{r.outsideAt, true}
+	}
+	if x := r.change; x.at != 0 {
+		v.LeadChange = &LeadChange{Node: x.node, Previous: x.previous, Reason: x.why, AtNs: x.at - r.slot.Time()}
 	}
 	from := len(*nodes)
 	for i := range r.n {

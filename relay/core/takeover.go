@@ -127,6 +127,10 @@ var (
 	ErrNotPossible = errors.New("not possible")
 )
 
+// ErrSuperseded answers a ControlRequest that was not carried out, because a newer one for the node was
+// wanted meanwhile; that one is answered, too.
+var ErrSuperseded = errors.New("a newer wish took its place")
+
 func refused(why error, format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{why}, args...)...)
 }

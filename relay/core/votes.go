@@ -28,6 +28,7 @@ type finalizer struct {
 	mark    p2pwire.Slot // votes up to here may leave
 	asked   p2pwire.Slot // the highest mark asked for
 	id      [32]byte     // SHA-256 of the key, in marks
+	odd     []oddVoter   // nodes that voted for a branch of their own lately
 }
 
 type waitingVote struct {
@@ -80,6 +81,7 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	switch {
 	case e != nil && e.withheld:
+		c.votes.wentOdd([96]byte(v.FinalizerKey()), s.id)
 		c.drop(s, ReasonVoteWithheld)
 		return
 	case e == nil || !e.public || e.stub():
@@ -112,11 +114,15 @@ func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
 		return
 	}
 	may := c.mayEmit(k, from, e.slot)
+	even := k.even(from)
 	switch {
 	case c.stop:
 		return // the marks are settled
 	case e.slot <= k.last:
 		c.stats.Dropped[ReasonVoteOrder]++
+		return
+	case !even:
+		c.stats.Dropped[ReasonVoteParity]++
 		return
 	case !may:
 		c.stats.Dropped[ReasonVoteNotEmitter]++
@@ -135,6 +141,46 @@ func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
 		c.sendVote(c.network[i], b)
 	}
 	c.fanVote(b, from, !c.origin(key[:]).own())
+}
+
+// oddVoter is a node that voted for a block that stayed inside. Its view of the chain is not the published
+// one until it votes for public blocks again.
+type oddVoter struct {
+	node   SessionID
+	agreed uint8
+}
+
+// parity is how many votes for public blocks in a row make a node's votes good again.
+const parity = 2
+
+// wentOdd notes that a node voted for a withheld block.
+func (v *voteBook) wentOdd(key [96]byte, node SessionID) {
+	k := v.keys[key]
+	if k == nil {
+		return
+	}
+	for i := range k.odd {
+		if k.odd[i].node == node {
+			k.odd[i].agreed = 0
+			return
+		}
+	}
+	k.odd = append(k.odd, oddVoter{node: node})
+}
+
+// even tells whether a node's votes, of which this is one for a public block, agree with what was
+// published.
+func (k *finalizer) even(node SessionID) bool {
+	for i := range k.odd {
+		if o := &k.odd[i]; o.node == node {
+			if o.agreed++; o.agreed < parity {
+				return false
+			}
+			k.odd = slices.Delete(k.odd, i, i+1)
+			return true
+		}
+	}
+	return true
 }
 
 // mayEmit tells whether it is a node's turn to emit a finalizer's votes. finalizer_node takes it over
@@ -223,6 +269,7 @@ func (v *voteBook) take(c *Core, e *block, emit bool) {
 		if emit {
 			c.emitVote(w.node, e, w.key, w.frame)
 		} else {
+			v.wentOdd(w.key, w.node)
 			c.stats.Dropped[ReasonVoteWithheld]++
 		}
 		c.pool.release(w.frame)
@@ -246,6 +293,7 @@ func (v *voteBook) emitterGone(id SessionID) {
 		if k.emitter == id {
 			k.emitter = 0
 		}
+		k.odd = slices.DeleteFunc(k.odd, func(o oddVoter) bool { return o.node == id })
 	}
 }
 

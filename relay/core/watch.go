@@ -49,6 +49,7 @@ func (c *Core) takeoverDue() {
 	}
 	c.releasesDue()
 	c.backDue()
+	c.watchHung()
 	c.watchRun()
 	c.chooseLead()
 	c.watchNodes()
@@ -131,6 +132,18 @@ func (c *Core) waitsElse(l *node, slot p2pwire.Slot) bool {
 		return true
 	}
 	return false
+}
+
+// watchHung notes which nodes owe an answer. One that was suspended goes on with what it knew before: it
+// has to become quiet anew.
+func (c *Core) watchHung() {
+	for _, n := range c.reign.nodes {
+		hung := n.s != nil && c.silent(n.s) && c.since(n.s.pingAt) > silentAfter
+		if n.hung && !hung {
+			n.quiet = c.now.Mono
+		}
+		n.hung = hung
+	}
 }
 
 // watchNodes asks the nodes that matter for a sign of life when our run is near.

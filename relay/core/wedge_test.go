@@ -286,3 +286,39 @@ func TestSuspendedNodeProvesNothing(t *testing.T) {
 		t.Errorf("%d links lost; the source: %v", lost, evil.closed)
 	}
 }
+
+// A block whose bytes the relay lacks, since they were thrown out or never came: one of our nodes names it
+// as its head, so that what the network builds on it is linked. The other node lacks it; a catch-up ends
+// at the public head below, again and again. Who sent its child is asked for it, another one if it is silent.
+func TestBytesMissingAboveTheHead(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		r, n, a, b, last := warm(t)
+		h := makeBlock(last, base, otherName)
+		x := makeBlock(h, base+1, otherName)
+		m := n
+		if silent {
+			m = r.network("net2", last)
+		}
+		n.clear()
+		m.clear()
+		a.handshake(last, h)
+		a.drop() // it was there only for a moment
+		n.send(x.frame)
+		m.send(x.frame)
+		asked := false
+		for range 30 {
+			r.run(100 * time.Millisecond)
+			for _, q := range m.requests() {
+				if !asked && q.Blocks.IDs[0] == last.id {
+					asked = true
+					m.send(h.frame, x.frame)
+				}
+			}
+			n.alive()
+			b.alive()
+		}
+		if !asked || !b.has(h.frame) || !b.has(x.frame) {
+			t.Errorf("silent %v: asked %v, the node got %d of 2 blocks; head %d of %d", silent, asked, len(b.blocks()), r.c.Snapshot(r.now).PublicHead.Num, x.id.Num())
+		}
+	}
+}

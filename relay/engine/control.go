@@ -12,10 +12,6 @@ import (
 	"bprelay/relay/core"
 )
 
-// ErrSuperseded answers a core.ControlRequest that was not carried out, because a newer one for the
-// same node came while another call was under way.
-var ErrSuperseded = errors.New("a newer wish took its place")
-
 // errNoAPI answers one for a node whose API is not configured.
 var errNoAPI = errors.New("no producer API is configured")
 
@@ -109,7 +105,7 @@ func (lp *loop) askControls() {
 			continue
 		}
 		if old, superseded := n.ask(r); superseded {
-			lp.m.ControlDone(lp.now, old, ErrSuperseded)
+			lp.m.ControlDone(lp.now, old, core.ErrSuperseded)
 		}
 	}
 }

@@ -24,6 +24,9 @@ func Slot(r *core.SlotRecord) []string {
 	if s := way(r); s != "" {
 		lines = append(lines, "  "+s)
 	}
+	if x := r.LeadChange; x != nil {
+		lines = append(lines, "  "+change(x))
+	}
 	for i := range r.Nodes {
 		lines = append(lines, "  "+Node(r, &r.Nodes[i]))
 	}
@@ -111,6 +114,15 @@ func way(r *core.SlotRecord) string {
 		return s + fmt.Sprintf("; %s %s later", how, span(r.EchoNs.Ns-r.LeftNs.Ns))
 	}
 	return s + "; the network has not shown yet that it has it"
+}
+
+// change words a change of the lead.
+func change(x *core.LeadChange) string {
+	s := x.Node + " took the lead " + fromTimestamp(x.AtNs)
+	if x.Previous != "" {
+		s = fmt.Sprintf("%s took the lead from %s %s", x.Node, x.Previous, fromTimestamp(x.AtNs))
+	}
+	return fmt.Sprintf("%s: %s (%s)", s, x.Reason.Help(), x.Reason)
 }
 
 var echoes = map[core.Echo]string{

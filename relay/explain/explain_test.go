@@ -98,6 +98,17 @@ var stories = []struct {
 		r.Lead = "bp1"
 		return r
 	}()},
+	{"released in time", out(func(r *core.SlotRecord) {
+		r.Takeover, r.Lead, r.Node = core.TakeoverLeash, "bp1", "bp2"
+		r.LeadChange = &core.LeadChange{Node: "bp2", Previous: "bp1", Reason: core.ReasonLeadGone, AtNs: -301e6}
+		r.Nodes = []core.NodeRecord{sent("bp2", 1, -187, core.DecisionOut, core.ReasonClaimed), gone("bp1", -303, core.ReasonPeerClosed)}
+	})},
+	{"released too late", func() core.SlotRecord {
+		r := lost(core.ReasonNodeSilent, silent("bp1"), silent("bp2"))
+		r.Takeover, r.Lead = core.TakeoverLeash, "bp1"
+		r.LeadChange = &core.LeadChange{Node: "bp2", Previous: "bp1", Reason: core.ReasonLeadLate, AtNs: -4e6}
+		return r
+	}()},
 	{"a private branch from before the round", lost(core.ReasonOwnBranch, onBranch(sent("bp2", 2, -187.5, core.DecisionInside, core.ReasonParentWithheld), slot-48))},
 	{"start fence", lost(core.ReasonStartFence, sent("bp1", 1, -187, core.DecisionInside, core.ReasonStartFence))},
 	{"relay without a network", record(func(r *core.SlotRecord) {

@@ -30,7 +30,7 @@ func part(r *core.SlotRecord, n *core.NodeRecord) string {
 	switch n.Decision {
 	case core.DecisionInside:
 		if n.BranchSince != 0 && n.BranchSince < r.Slot {
-			return fmt.Sprintf("%s was on its own branch since slot %d (takeover: race)", n.Node, n.BranchSince)
+			return fmt.Sprintf("%s was on its own branch since slot %d (takeover: %s)", n.Node, n.BranchSince, r.Takeover)
 		}
 		return fmt.Sprintf("%s block stayed inside, since %s", own(n.Node), why(r, n))
 	case core.DecisionWaits:

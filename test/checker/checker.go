@@ -78,6 +78,7 @@ type sighting struct {
 	savanna      bool
 	qcNum        uint32 // block its header claims a certificate for
 	first, sent  int64  // wall
+	adrift       bool   // own: it came without its parent, to a peer that says it has that
 }
 
 // Checker collects; it is not safe for concurrent use.
@@ -124,14 +125,19 @@ func (c *Checker) Feed(now int64, peer string, data []byte) { c.FeedSent(now, no
 
 // FeedSent is Feed for bytes that are known to have left at the time sent (unix ns).
 func (c *Checker) FeedSent(now, sent int64, peer string, data []byte) {
+	s := c.stream(peer)
+	s.sent = sent
+	s.feed(c, now, data)
+}
+
+func (c *Checker) stream(peer string) *stream {
 	s := c.streams[peer]
 	if s == nil {
 		s = newStream(peer)
 		c.streams[peer] = s
 		c.order = append(c.order, s)
 	}
-	s.sent = sent
-	s.feed(c, now, data)
+	return s
 }
 
 // Asked tells that at now (unix ns, on the sender's side) the peer of a stream said that it lacks
@@ -178,7 +184,10 @@ func (c *Checker) block(now int64, s *stream, b p2pwire.Block) (first bool, ids 
 			c.violate(RuleOneBlockPerSlot, now, s, "%s slot %d (index %d): %s after %s", b.Producer, b.Slot, b.Slot.Index(), b.ID.Short(), known[0].Short())
 		}
 	}
-	if c.blocks[b.ID] != nil {
+	if seen := c.blocks[b.ID]; seen != nil {
+		if seen.adrift {
+			c.lineage(now, s, seen) // with its parent, or to someone who lacks that
+		}
 		return false, len(known)
 	}
 	seen := newSighting(now, s.sent, b)

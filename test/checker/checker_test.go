@@ -81,6 +81,87 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestParents: an own block whose parent nobody has is a breach, but for a peer that says it has one as
+// high; and there it is made good by the next peer that gets both, or shows with the first that does not.
+func TestParents(t *testing.T) {
+	const slot = p2pwire.Slot(1200)
+	one, oneID := block(slot, p2pwire.ID{3: 9}, 0)
+	two, twoID := block(slot+1, oneID, 0)
+	three, threeID := block(slot+2, twoID, 0)
+	four, _ := block(slot+3, threeID, 0)
+	first, err := p2pwire.ParseBlock(p2pwire.Frame(one).Body())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		root  uint32 // named by a
+		feeds []string
+		want  bool
+	}{
+		"parent first":                     {0, []string{"a2", "a3"}, true},
+		"child alone":                      {0, []string{"a3"}, false},
+		"child alone, low root":            {twoID.Num() - 1, []string{"a3"}, false},
+		"child alone, root as high":        {twoID.Num(), []string{"a3"}, true},
+		"then both to another":             {twoID.Num(), []string{"a3", "b2", "b3"}, true},
+		"then the child to another":        {twoID.Num(), []string{"a3", "b3"}, false},
+		"the other first, then the parent": {twoID.Num(), []string{"a3", "b3", "b2"}, false},
+		"then the run to another":          {threeID.Num(), []string{"a4", "b2", "b3", "b4"}, true},
+		"then one left out":                {threeID.Num(), []string{"a4", "b2", "b4"}, false},
+	} {
+		c := checker.New(checker.Config{Own: []p2pwire.Name{own}, Schedule: []p2pwire.Name{own}})
+		c.Network(1, first)
+		c.Root("a", tt.root)
+		for _, f := range tt.feeds {
+			c.Feed(1, f[:1], map[byte][]byte{'2': two, '3': three, '4': four}[f[1]])
+		}
+		if got := len(c.Violations()) == 0; got != tt.want {
+			t.Errorf("%s: %v", name, c.Violations())
+		}
+	}
+}
+
+// TestRunBehindAnotherInstance: a run may go on behind a block of ours that the network had from another
+// instance, if that was on our last one, and not around it.
+func TestRunBehindAnotherInstance(t *testing.T) {
+	const slot = p2pwire.Slot(1200)
+	one, oneID := block(slot, p2pwire.ID{3: 1}, 0)
+	foreign, foreignID := block(slot+1, oneID, 1)
+	beside, besideID := block(slot+1, p2pwire.ID{3: 1}, 1)
+	for name, tt := range map[string]struct {
+		between []byte
+		parent  p2pwire.ID
+		shown   int64
+		want    bool
+	}{
+		"on ours":      {nil, oneID, 0, true},
+		"behind it":    {foreign, foreignID, 2, true},
+		"not shown":    {foreign, foreignID, 9, false},
+		"around ours":  {beside, besideID, 2, false},
+		"nobody's":     {nil, foreignID, 0, false},
+		"on the first": {foreign, p2pwire.ID{3: 1}, 2, false},
+	} {
+		c := checker.New(checker.Config{Own: []p2pwire.Name{own}, Schedule: []p2pwire.Name{own}})
+		other, _ := block(slot-1, p2pwire.ID{}, 3)
+		network := func(at int64, frame []byte) {
+			b, err := p2pwire.ParseBlock(p2pwire.Frame(frame).Body())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Network(at, b)
+		}
+		network(1, other)
+		c.Feed(1, "a", one)
+		if tt.between != nil {
+			network(tt.shown, tt.between)
+		}
+		next, _ := block(slot+2, tt.parent, 0)
+		c.Feed(5, "a", next)
+		if got := len(c.Violations()) == 0; got != tt.want {
+			t.Errorf("%s: %v", name, c.Violations())
+		}
+	}
+}
+
 // TestLost counts missing slots by whether their round had a kill.
 func TestLost(t *testing.T) {
 	const round = p2pwire.Slot(1200)

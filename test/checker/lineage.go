@@ -17,6 +17,12 @@ func (c *Checker) Network(now int64, b p2pwire.Block) {
 	}
 }
 
+// Root tells the number of a root that the peer of a stream named.
+func (c *Checker) Root(peer string, num uint32) {
+	s := c.stream(peer)
+	s.root = max(s.root, num)
+}
+
 // Restart tells that a relay starts, at now (unix ns).
 func (c *Checker) Restart(now int64) { c.restarts = append(c.restarts, now) }
 
@@ -41,16 +47,27 @@ func (c *Checker) lineage(now int64, s *stream, b *sighting) {
 	if len(c.network) == 0 {
 		return
 	}
-	if c.known(b.previous) == nil && b.previous.Num() > 1 {
-		c.violate(RuleLineage, now, s, "%s slot %d: %s on %s, which nobody has", b.producer, b.slot, b.id.Short(), b.previous.Short())
+	if !c.linked(now, s, b) {
 		return
 	}
 	for _, pair := range [2][2]*sighting{{c.neighbour(b, -1), b}, {b, c.neighbour(b, 1)}} {
 		before, after := pair[0], pair[1]
-		if before != nil && after != nil && after.previous != before.id && !c.released(before, after) {
+		if before != nil && after != nil && !after.adrift && !c.follows(after, before) && !c.released(before, after) {
 			c.violate(RuleLineage, now, s, "%s slot %d: %s on %s instead of %s of slot %d", after.producer, after.slot, after.id.Short(), after.previous.Short(), before.id.Short(), before.slot)
 		}
 	}
+}
+
+// linked judges the parent of an own block that a stream brought. A peer that names a root at or above
+// the parent says that it has that: it is not given it, and what it is given is no less public for that.
+// Whoever else gets the block must be able to link it.
+func (c *Checker) linked(now int64, s *stream, b *sighting) bool {
+	b.adrift = c.known(b.previous) == nil && b.previous.Num() > 1
+	if b.adrift && s.root < b.previous.Num() {
+		c.violate(RuleLineage, now, s, "%s slot %d: %s on %s, which nobody has", b.producer, b.slot, b.id.Short(), b.previous.Short())
+		return false
+	}
+	return true
 }
 
 // neighbour is the nearest own block of the same run in a direction.
@@ -67,6 +84,16 @@ func (c *Checker) neighbour(b *sighting, step int) *sighting {
 		}
 	}
 	return nil
+}
+
+// follows tells whether an own block builds on another, at once or on what the network had of the run
+// between them: another instance of ours may have let that out, and the run goes on behind it.
+func (c *Checker) follows(after, before *sighting) bool {
+	p := c.known(after.previous)
+	for p != nil && p.id != before.id && c.own[p.producer] && p.slot > before.slot && p.first <= after.sent {
+		p = c.known(p.previous)
+	}
+	return p != nil && p.id == before.id
 }
 
 // released tells whether the run may have gone on elsewhere than on before, when after left.

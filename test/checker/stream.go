@@ -14,6 +14,7 @@ type stream struct {
 	sent    int64 // when what is being fed had left
 	asked   int64 // when the peer said last that it lacks something
 	broken  bool
+	root    uint32                    // the highest number of a root the peer named
 	blocks  map[p2pwire.ID]int        // sent on this stream, how often
 	again   map[p2pwire.ID]int        // how often it may come again: the peer lacked something since
 	parents map[p2pwire.ID]p2pwire.ID // parent not sent before -> the child that came first

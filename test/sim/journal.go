@@ -27,6 +27,8 @@ type StateDir struct {
 	Starts, Complete int
 	// Whole: the last start found a complete journal.
 	Whole bool
+	// Voted are the vote marks that the last start found.
+	Voted map[[32]byte]p2pwire.Slot
 
 	data    []byte // on disk
 	ledger  *journal.Ledger
@@ -66,12 +68,14 @@ func (d *StateDir) start(now core.Instant, cfg *core.Config, fence time.Duration
 		d.Complete++
 	}
 	d.data = ledger.Snapshot([32]byte{byte(d.Starts), byte(d.Starts >> 8)}, now.Wall)
+	d.Voted = map[[32]byte]p2pwire.Slot{}
 	r := core.Restored{Floor: p2pwire.Slot(h.Floor), Complete: h.Complete, Fences: map[p2pwire.Name]p2pwire.Slot{}}
 	for _, c := range h.Claims {
 		r.Claims = append(r.Claims, core.Claim{Producer: p2pwire.Name(c.Producer), Slot: p2pwire.Slot(c.Slot), ID: c.ID, Foreign: c.Foreign})
 	}
 	for _, m := range h.Marks {
 		r.Votes = append(r.Votes, core.VoteMark{Key: m.Key, Slot: p2pwire.Slot(m.Slot)})
+		d.Voted[m.Key] = max(d.Voted[m.Key], p2pwire.Slot(m.Slot))
 	}
 	for name, slot := range h.Fences {
 		r.Fences[p2pwire.Name(name)] = p2pwire.Slot(slot)

@@ -55,8 +55,12 @@ type arrival struct {
 	at     time.Duration
 }
 
-// relayStart is a start of the relay, and until when slots were closed because of it.
-type relayStart struct{ at, fenced time.Duration }
+// relayStart is a start of the relay, until when slots were closed because of it, and up to which slot
+// votes were, by the SHA-256 of their key.
+type relayStart struct {
+	at, fenced time.Duration
+	voted      map[[32]byte]p2pwire.Slot
+}
 
 type taken struct {
 	id p2pwire.ID
@@ -152,7 +156,7 @@ func (x *play) traced(name string, e simnet.Event) {
 		}
 	case simnet.EventUnlinkable:
 		x.say("%s: cannot link %s", name, e.ID.Short())
-		if m := x.ledger.made[e.ID]; ours && m != nil {
+		if m := x.ledger.made[e.ID]; ours && m != nil && !x.deadBranch(x.nodes[name], m) {
 			x.breach(string(checker.RuleParentsFirst), "%s got %s of slot %s without its parent", name, e.ID.Short(), x.slot(e.Slot))
 		}
 	case simnet.EventGoAwaySent, simnet.EventGoAway, simnet.EventRedialSkip:
@@ -160,10 +164,22 @@ func (x *play) traced(name string, e simnet.Event) {
 	}
 }
 
+// deadBranch tells whether a block is on a branch that a node has left for good, what is irreversible
+// there being on another: the node forgets such a branch, and links nothing to it any more.
+func (x *play) deadBranch(n *simnet.Node, m *made) bool {
+	for m != nil && m.num > n.Root().Num {
+		m = x.ledger.made[m.previous]
+	}
+	return m != nil && !n.OnChain(m.id)
+}
+
 // read takes what the relay's core got.
 func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk []byte) {
 	from := nameOf(remote)
 	x.ledger.frames(">"+stream(from, conn), chunk, func(f p2pwire.Frame) {
+		if h, err := p2pwire.DecodeHandshake(f.Body()); f.Type() == p2pwire.TypeHandshake && err == nil {
+			x.check.Root(stream(from, conn), h.RootNum)
+		}
 		switch f.Type() {
 		case p2pwire.TypeHandshake, p2pwire.TypeRequest, p2pwire.TypeSyncRequest:
 			for _, c := range []*checker.Checker{x.check, x.inside} {

@@ -130,7 +130,11 @@ func (x *play) build() {
 	}
 	x.define("obs", simnet.Config{Peers: []string{addr("relay")}, VoteThreads: 2})
 	for _, name := range x.ours() {
-		x.define(name, simnet.Config{Producers: own, Finalizers: own, MaxBlockTransactions: s.Full})
+		c := simnet.Config{Producers: own, Finalizers: own, MaxBlockTransactions: s.Full}
+		if s.Takeover != core.TakeoverRace {
+			c.ProductionPauseVoteTimeout = leashTimeout
+		}
+		x.define(name, c)
 	}
 	x.far()
 	for _, name := range append(x.public(), "obs") {
@@ -195,6 +199,12 @@ func (x *play) startRelay() {
 		}
 		cfg.Producers = append(cfg.Producers, p)
 	}
+	if x.s.Takeover != core.TakeoverRace {
+		cfg.Takeover = core.TakeoverConfig{Mode: x.s.Takeover, VoteTimeout: leashTimeout}
+		for i, name := range x.ours() {
+			cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: addr(name), Priority: -i})
+		}
+	}
 	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.s.Seed), byte(x.s.Seed>>8), byte(x.starts)
 	rc := RelayConfig{Core: cfg, Disk: x.disk, SendBuffer: x.s.Buffer, Read: x.read}
 	for _, name := range x.ours() {
@@ -211,6 +221,9 @@ func (x *play) startRelay() {
 	start := relayStart{at: now, fenced: now + fence}
 	if x.disk != nil && x.disk.Whole {
 		start.fenced = x.ledger.starts[len(x.ledger.starts)-1].fenced
+	}
+	if x.disk != nil {
+		start.voted = x.disk.Voted
 	}
 	x.ledger.starts = append(x.ledger.starts, start)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"bprelay/relay/core"
 	"bprelay/test/simnet"
 )
 
@@ -32,7 +33,9 @@ type Schedule struct {
 	Keys bool
 	// Journal is how long the relay's state directory takes to write a claim; 0: it has none.
 	Journal time.Duration
-	Faults  []Fault
+	// Takeover is how nodes take over from each other; the vote timeout of ours is leashTimeout then.
+	Takeover core.Takeover
+	Faults   []Fault
 }
 
 // Fault is one thing that goes wrong. Machines are called relay, bp0, net0, obs (a node of the network
@@ -108,8 +111,8 @@ func (f Fault) String() string {
 // line.
 func (s Schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "world seed=%d mode=%s layout=%s nodes=%d peers=%d length=%s trx=%s distance=%s full=%d buffer=%d keys=%t journal=%s\n",
-		s.Seed, s.Mode, s.Layout, s.Nodes, s.Peers, duration(s.Length), duration(s.Trx), duration(s.Distance), s.Full, s.Buffer, s.Keys, duration(s.Journal))
+	fmt.Fprintf(&b, "world seed=%d mode=%s layout=%s nodes=%d peers=%d length=%s trx=%s distance=%s full=%d buffer=%d keys=%t journal=%s takeover=%s\n",
+		s.Seed, s.Mode, s.Layout, s.Nodes, s.Peers, duration(s.Length), duration(s.Trx), duration(s.Distance), s.Full, s.Buffer, s.Keys, duration(s.Journal), s.Takeover)
 	for _, f := range s.Faults {
 		fmt.Fprintln(&b, f)
 	}
@@ -137,6 +140,9 @@ func Parse(text string) (Schedule, error) {
 	}
 	return s, s.check()
 }
+
+// leashTimeout is production-pause-vote-timeout-ms of our nodes where one of them leads.
+const leashTimeout = time.Second
 
 func (s *Schedule) parseWorld(words []string) (err error) {
 	for _, w := range words {
@@ -168,6 +174,8 @@ func (s *Schedule) parseWorld(words []string) (err error) {
 			s.Distance, err = time.ParseDuration(value)
 		case "keys":
 			s.Keys, err = strconv.ParseBool(value)
+		case "takeover":
+			err = s.Takeover.UnmarshalText([]byte(value))
 		case "journal":
 			s.Journal, err = time.ParseDuration(value)
 		default:

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -56,6 +57,10 @@ func (x *play) unsaved(c *candidate) string {
 		return "the end"
 	case x.overtaken(c):
 		return "the network went on while its claim was written"
+	case x.builtOver(c):
+		return "the next producer had begun on its parent"
+	case x.filled(c):
+		return "it left out slots that were still to come, and came"
 	}
 	base, clear := x.base(c)
 	switch {
@@ -72,6 +77,34 @@ func (x *play) unsaved(c *candidate) string {
 func (x *play) overtaken(c *candidate) bool {
 	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
 		return x.s.Journal > 0 && a.slot > c.slot && a.at <= c.at+2*x.s.Journal+10*time.Millisecond
+	})
+}
+
+// builtOver tells whether another producer's block for a later slot, of which the time had begun, was
+// there before a candidate and has the same parent as that, or builds on it: its producer goes on there.
+func (x *play) builtOver(c *candidate) bool {
+	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
+		if a.slot <= c.slot || a.at > c.at || (a.slot-1).Time() > c.wall {
+			return false
+		}
+		m := a.made
+		for m != nil && m.num > c.num {
+			m = x.ledger.made[m.previous]
+		}
+		return m != nil && m.previous == c.previous
+	})
+}
+
+// filled tells whether a candidate came before the time of the slot before its own, which it leaves out, and
+// one that it leaves out got its block before its time: it had come from a clock that was ahead, and was to
+// wait.
+func (x *play) filled(c *candidate) bool {
+	parent := x.ledger.made[c.previous]
+	if parent == nil || parent.slot+1 >= c.slot || (c.slot-1).Time() <= c.wall {
+		return false
+	}
+	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
+		return a.slot > parent.slot && a.slot < c.slot && a.at > c.at && a.at < x.mono(c.slot.Time())
 	})
 }
 
@@ -285,9 +318,28 @@ func (x *play) judgeVotes() {
 		if x.relayStart(v.at).at > public {
 			continue // it may take what it learns when it learns it
 		}
+		if x.markedBefore(v, m.slot) {
+			continue
+		}
 		x.breach(RuleVoteLost, "vote of %s for %s of slot %s came at %s and never went out", v.node, v.block.Short(), x.slot(m.slot), duration(v.at))
 		return
 	}
+}
+
+// voteReserve is how many slots behind the last vote a relay that journals may close to votes when it is
+// killed: its mark reaches that far.
+const voteReserve = 4
+
+// markedBefore tells whether a vote may be one that left before the relay was started, as far as its
+// journal knows: full blocks are made, and voted for, seconds before their time.
+func (x *play) markedBefore(v *ownVote, slot p2pwire.Slot) bool {
+	start, last := x.relayStart(v.at), p2pwire.Slot(0)
+	for _, w := range x.ledger.votes {
+		if m := x.ledger.made[w.block]; m != nil && w.key == v.key && w.at < start.at {
+			last = max(last, m.slot)
+		}
+	}
+	return slot <= min(start.voted[sha256.Sum256(v.key[:])], last+voteReserve)
 }
 
 // superseded tells whether another vote of the key had left, or another node's may be preferred.

@@ -27,13 +27,20 @@ type half struct {
 	last   time.Duration // when the latest thing sent by owner arrives
 	closed bool          // owner closed it, or was told that it is closed
 	unread int           // bytes owner sent that the peer has not read
+	dial   string        // what owner dialled and has not heard of yet
 }
 
 // link is the state of one direction between two endpoints.
 type link struct {
 	latency time.Duration
 	cut     bool
-	held    []func()
+	held    []sending
+}
+
+// sending is something that a half sent into a cut.
+type sending struct {
+	from *half
+	run  func()
 }
 
 func (w *World) link(from, to string) *link {
@@ -167,6 +174,10 @@ func (h *half) drop() {
 		}
 		h.closed = true
 		delete(m.conns, h.id)
+		if h.dial != "" {
+			m.ep.DialFailed(now, h.dial) // it never knew that it was connected
+			return
+		}
 		m.ep.Disconnected(now, h.id)
 	})
 }
@@ -177,7 +188,7 @@ func (h *half) transmit(arrive func(to *half)) {
 	l := w.link(h.owner.addr, to.owner.addr)
 	run := func() { arrive(to) }
 	if l.cut {
-		l.held = append(l.held, run)
+		l.held = append(l.held, sending{h, run})
 		return
 	}
 	at := w.now + l.latency
@@ -217,7 +228,7 @@ func (m *member) Dial(addr string) {
 		}
 		w.conns++
 		id := ConnID(w.conns)
-		a := &half{id: id, owner: m}
+		a := &half{id: id, owner: m, dial: addr}
 		b := &half{id: id, owner: to, peer: a}
 		a.peer = b
 		m.conns[id], to.conns[id] = a, b
@@ -225,6 +236,7 @@ func (m *member) Dial(addr string) {
 		b.transmit(func(h *half) {
 			h.owner.deliver(func(now Instant) {
 				if !h.closed {
+					h.dial = ""
 					h.owner.ep.Dialled(now, id, addr)
 				}
 			})

@@ -157,8 +157,9 @@ func (w *World) Heal(from, to string) {
 	l.cut = false
 	held := l.held
 	l.held = nil
-	for _, run := range held {
-		w.schedule(w.now+l.latency, run)
+	for _, s := range held {
+		s.from.last = max(s.from.last, w.now+l.latency) // in order, behind what was on its way before the cut
+		w.schedule(s.from.last, s.run)
 	}
 }
 

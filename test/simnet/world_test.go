@@ -130,3 +130,72 @@ func TestNoise(t *testing.T) {
 		t.Errorf("missed %v", missed)
 	}
 }
+
+// dialler is an endpoint that, with up, dials b and tells when it is connected.
+type dialler struct {
+	host Host
+	up   func(Host, ConnID)
+	data func(chunk []byte)
+	fail int
+}
+
+func (d *dialler) Start(_ Instant, host Host) {
+	d.host = host
+	if d.up != nil {
+		host.Dial("b:1")
+	}
+}
+func (d *dialler) Dialled(_ Instant, conn ConnID, _ string) { d.up(d.host, conn) }
+func (d *dialler) Accepted(Instant, ConnID, string)         {}
+func (d *dialler) Data(_ Instant, _ ConnID, chunk []byte)   { d.data(chunk) }
+func (d *dialler) Disconnected(Instant, ConnID)             {}
+func (d *dialler) DialFailed(Instant, string)               { d.fail++ }
+func (d *dialler) Tick(Instant)                             {}
+func (d *dialler) NextTimer() time.Duration                 { return Never }
+
+// TestCutKeepsOrder: what was sent into a cut does not overtake what was on its way before, nor is it
+// overtaken by what is sent behind it.
+func TestCutKeepsOrder(t *testing.T) {
+	w := NewWorld(WorldConfig{Seed: 1})
+	var host Host
+	var conn ConnID
+	a := &dialler{up: func(h Host, c ConnID) { host, conn = h, c }}
+	var got []byte
+	b := &dialler{data: func(chunk []byte) { got = append(got, chunk...) }}
+	w.Add("b:1", b)
+	w.Add("a:1", a)
+	w.Run(time.Second)
+	send := func(at time.Duration, what byte) {
+		w.At(w.Now().Mono+at, func() { host.Send(conn, []byte{what}) })
+	}
+	set := func(at, latency time.Duration) {
+		w.At(w.Now().Mono+at, func() { w.SetLatencyTo("a:1", "b:1", latency) })
+	}
+	set(0, 500*time.Millisecond)
+	send(10*time.Millisecond, 1)
+	set(20*time.Millisecond, 50*time.Millisecond)
+	w.At(w.Now().Mono+30*time.Millisecond, func() { w.Cut("a:1", "b:1") })
+	send(40*time.Millisecond, 2)
+	w.At(w.Now().Mono+60*time.Millisecond, func() { w.Heal("a:1", "b:1") })
+	set(70*time.Millisecond, time.Millisecond)
+	send(80*time.Millisecond, 3)
+	w.Run(time.Second)
+	if string(got) != "\x01\x02\x03" {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestResetWhileDialling: who dials hears of it in every case.
+func TestResetWhileDialling(t *testing.T) {
+	w := NewWorld(WorldConfig{Seed: 1, Latency: 100 * time.Millisecond})
+	up := 0
+	a := &dialler{up: func(Host, ConnID) { up++ }}
+	w.Add("b:1", &dialler{})
+	w.Add("a:1", a)
+	w.Run(150 * time.Millisecond) // b has accepted, a does not know
+	w.Reset("a:1", "b:1")
+	w.Run(time.Second)
+	if up != 0 || a.fail != 1 {
+		t.Errorf("connected %d times, failed %d times", up, a.fail)
+	}
+}

@@ -22,11 +22,12 @@ type director struct {
 	ledger  *ledger
 	view    *view
 	latency latencies
+	reign   reign
 
 	outages   []*outage
 	comebacks []*comeback
 	killTimes []int64
-	lead      string // node whose blocks go out
+	lead      string // node that leads; in race the one whose blocks go out
 	nonce     uint64
 	trxAt     int64
 	panelAt   int64
@@ -69,8 +70,8 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		o: o, plan: p, rng: rng, desk: newDesk(), ledger: newLedger(p),
 		view: &view{w: o.View, terminal: o.Terminal}, trxAt: began.UnixNano(),
 	}
-	d.view.line(bold, "bprelay demo: %s, 3 network producers, %s on %d nodes behind the relay, kill %s, seed %d",
-		o.Chain, ours, o.Nodes, o.Kill, o.Seed)
+	d.view.line(bold, "bprelay demo: %s, %d network producers, %s on %d nodes behind the relay, takeover %s, kill %s, seed %d",
+		o.Chain, len(p.others), ours, o.Nodes, o.Takeover, o.Kill, o.Seed)
 	d.view.line("", "our first round begins in %.1f s; a line per slot: when, whose, block, early (-) or late (+)",
 		float64(p.first.Time()-began.UnixNano())/1e9)
 	if d.net, err = build(ctx, o, p, d.desk); err != nil {
@@ -96,7 +97,7 @@ func (d *director) run(ctx context.Context, length time.Duration) {
 		case n := <-d.desk.queue:
 			d.hear(ctx, n)
 		case now := <-ticker.C:
-			d.tick(now.UnixNano())
+			d.tick(ctx, now.UnixNano())
 		case <-over.C:
 			return
 		case <-ctx.Done():
@@ -109,20 +110,28 @@ func (d *director) hear(ctx context.Context, n news) {
 	if n.kind == decided {
 		switch n.event {
 		case core.EventAlarm:
-			d.view.event(n.wall, "ALARM %s: %s %s", n.reason, n.producer, n.id.Short())
+			d.view.event(n.wall, "ALARM %s", n.alarm())
 			return
 		case core.EventBlamed:
 			d.view.event(n.wall, "blamed: %s", n.node)
 			return
 		case core.EventLead:
 			d.lead = n.node
+			if d.o.Takeover != takeoverRace && n.reason != core.ReasonNone {
+				d.view.event(n.wall, "LEAD %s", n.lead())
+			}
+			return
+		case core.EventTakeover:
+			d.view.event(n.wall, "takeover %s", n.detail)
 			return
 		}
 	}
 	r := d.ledger.apply(n)
 	switch {
 	case n.kind == decided && n.event == core.EventClaimed:
-		d.lead = r.winner
+		if d.reign.race() {
+			d.lead = r.winner
+		}
 		if st, err := d.status(ctx); err == nil {
 			r.added = d.latency.look(st.Stats.AddedLatency)
 		}
@@ -138,10 +147,11 @@ func (d *director) status(ctx context.Context) (core.Status, error) {
 	return d.net.relay.Status(ctx)
 }
 
-func (d *director) tick(now int64) {
+func (d *director) tick(ctx context.Context, now int64) {
 	for len(d.plan.kills) > 0 && d.plan.kills[0].at <= now {
-		d.kill(d.plan.kills[0])
+		k := d.plan.kills[0]
 		d.plan.kills = d.plan.kills[1:]
+		d.appointed(ctx, k, now)
 	}
 	d.restart(now)
 	d.welcome(now)
@@ -155,12 +165,14 @@ func (d *director) tick(now int64) {
 	if now >= d.panelAt {
 		d.panelAt = now + int64(panelEvery)
 		d.ledger.forget(now)
+		d.look(ctx, now)
 		d.view.show(d.panel(now)...)
 	}
 }
 
-// kill keeps an appointment with the node that leads, or with any that is up.
-func (d *director) kill(k kill) {
+// victim is the node that leads, or any that is up; nil if none is. Without the one that votes for our
+// producer all would stop: it lives.
+func (d *director) victim() *node {
 	var alive []*node
 	var victim *node
 	for _, x := range d.net.nodes {
@@ -172,11 +184,15 @@ func (d *director) kill(k kill) {
 		}
 	}
 	if len(alive) == 0 {
-		return
+		return nil
 	}
 	if random := alive[d.rng.IntN(len(alive))]; victim == nil || d.o.Kill == KillRandom {
 		victim = random
 	}
+	return victim
+}
+
+func (d *director) kill(k kill, victim *node) {
 	now := time.Now().UnixNano()
 	victim.kill()
 	d.killTimes = append(d.killTimes, now)
@@ -247,23 +263,30 @@ func (d *director) transact(now int64) {
 // panel is the state at a glance.
 func (d *director) panel(now int64) []string {
 	var states []string
-	for _, x := range d.net.nodes {
+	for _, x := range d.net.all() {
+		name, standing := x.cfg.Name, d.reign.standing(x.cfg.Name)
 		switch {
 		case !x.up():
-			states = append(states, red+x.cfg.Name+" down"+plain)
-		case x.cfg.Name == d.lead:
-			states = append(states, bold+x.cfg.Name+" leads"+plain)
+			states = append(states, red+name+" down"+plain)
+		case name == d.lead:
+			states = append(states, bold+name+" leads"+plain)
+		case standing != "":
+			states = append(states, name+" "+standing)
 		default:
-			states = append(states, x.cfg.Name+" up")
+			states = append(states, name+" up")
 		}
+	}
+	releases := ""
+	if !d.reign.race() {
+		releases = fmt.Sprintf("   releases: %d", d.reign.status.Releases)
 	}
 	lat := d.latency.summary()
 	left := max(0, time.Duration(d.plan.end-now)).Round(time.Second)
 	return []string{
 		strings.Repeat("─", 100),
 		fmt.Sprintf("%s   %s to go", strings.Join(states, "   "), left),
-		fmt.Sprintf("our slots: %d public, %d with two blocks   kills: %d   relay: p50 %.0f µs, p99 %.0f µs",
-			d.ledger.public, d.ledger.double, d.summary.Kills, lat.P50, lat.P99),
+		fmt.Sprintf("our slots: %d public, %d with two blocks   kills: %d%s   relay: p50 %.0f µs, p99 %.0f µs",
+			d.ledger.public, d.ledger.double, d.summary.Kills, releases, lat.P50, lat.P99),
 	}
 }
 
@@ -278,7 +301,8 @@ func (d *director) finish(ctx context.Context, last p2pwire.Slot, took time.Dura
 	s := &d.summary
 	s.Seed, s.Duration, s.Chain, s.Takeover, s.Nodes, s.Kill = d.o.Seed, tenths(took.Seconds()), d.o.Chain, d.o.Takeover, d.o.Nodes, d.o.Kill
 	s.Won, s.AddedLatency = d.ledger.won, d.latency.summary()
-	s.count(&st.Stats)
+	s.SiblingsSigned = d.desk.signed.count()
+	s.count(&st.Stats, &st.Takeover)
 	othersDue := 0
 	for slot := d.plan.first; slot <= last; slot++ {
 		if d.plan.producerAt(slot) != ours {

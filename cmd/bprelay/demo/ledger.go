@@ -141,7 +141,7 @@ func (l *ledger) due(now int64) (rows []*row) {
 // forget drops the rows of a past that nobody asks for any more.
 func (l *ledger) forget(now int64) {
 	for slot, r := range l.rows {
-		if slot+2*cycle < p2pwire.SlotAt(now) && r != l.best {
+		if slot+2*l.plan.cycle < p2pwire.SlotAt(now) && r != l.best {
 			delete(l.rows, slot)
 		}
 	}

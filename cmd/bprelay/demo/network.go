@@ -20,7 +20,8 @@ import (
 type network struct {
 	chain    *simnet.Chain
 	outside  []*node // the other producers
-	nodes    []*node // ours
+	nodes    []*node // ours that produce
+	voter    *node   // ours that votes for them; nil where they do so themselves
 	relay    *relay.Relay
 	observer *node
 	watch    *observer
@@ -39,7 +40,7 @@ func build(ctx context.Context, o Options, p plan, d *desk) (*network, error) {
 }
 
 func (n *network) start(ctx context.Context, o Options, p plan, d *desk) error {
-	if err := n.startProducers(o); err != nil {
+	if err := n.startProducers(o, p); err != nil {
 		return err
 	}
 	if err := n.startObserver(o, p, d); err != nil {
@@ -58,9 +59,9 @@ func (n *network) start(ctx context.Context, o Options, p plan, d *desk) error {
 	return nil
 }
 
-func (n *network) startProducers(o Options) error {
+func (n *network) startProducers(o Options, p plan) error {
 	var before []string
-	for _, name := range others {
+	for _, name := range p.others {
 		x, err := newNode(simnet.Config{
 			Name: name, Chain: n.chain, Seed: o.Seed, Producers: []string{name}, Finalizers: []string{name},
 			Peers: slices.Clone(before), EnableStaleProduction: true,
@@ -77,20 +78,50 @@ func (n *network) startProducers(o Options) error {
 	return nil
 }
 
-// startNodes starts our nodes: same producer key, same finalizer key, and nobody to dial.
+// startNodes starts our nodes, which have nobody to dial. In race all have the same producer key and the
+// same finalizer key; else they have the producer key only, and another node votes: that way one that is
+// held does not take our finalizer with it, and one that dies neither.
 func (n *network) startNodes(o Options, d *desk) error {
 	for i := range o.Nodes {
-		name := fmt.Sprintf("node%d", i+1)
-		x, err := newNode(simnet.Config{
-			Name: name, Chain: n.chain, Seed: o.Seed, Producers: []string{ours}, Finalizers: []string{ours}, Trace: d.trace(name),
-		})
+		c := simnet.Config{Name: fmt.Sprintf("node%d", i+1), Producers: []string{ours}}
+		if o.Takeover == takeoverRace {
+			c.Finalizers = []string{ours}
+		} else {
+			c.ProductionPauseVoteTimeout = voteTimeout
+		}
+		c.Trace = d.trace(c.Name)
+		x, err := n.startNode(o, c)
 		if err != nil {
-			return fmt.Errorf("start %s: %w", name, err)
+			return err
 		}
 		n.nodes = append(n.nodes, x)
-		x.start(nil)
 	}
-	return nil
+	if o.Takeover == takeoverRace {
+		return nil
+	}
+	var err error
+	n.voter, err = n.startNode(o, simnet.Config{Name: voterName, Finalizers: []string{ours}})
+	return err
+}
+
+const voterName = "voter"
+
+func (n *network) startNode(o Options, c simnet.Config) (*node, error) {
+	c.Chain, c.Seed = n.chain, o.Seed
+	x, err := newNode(c)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", c.Name, err)
+	}
+	x.start(nil)
+	return x, nil
+}
+
+// all are the nodes of ours.
+func (n *network) all() []*node {
+	if n.voter == nil {
+		return n.nodes
+	}
+	return append(slices.Clone(n.nodes), n.voter)
 }
 
 func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
@@ -101,8 +132,11 @@ func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
 		},
 		ListenNetwork: loopback,
 	}
-	for _, x := range n.nodes {
+	for _, x := range n.all() {
 		cfg.Nodes = append(cfg.Nodes, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address})
+	}
+	if o.Takeover != takeoverRace {
+		cfg.Core.Takeover, cfg.Core.Nodes = n.takeover(o)
 	}
 	for _, x := range n.outside {
 		cfg.Peers = append(cfg.Peers, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address})
@@ -116,6 +150,17 @@ func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
 	}
 	n.relay = r
 	return nil
+}
+
+// takeover is what the relay is told of our nodes when one of them is to lead.
+func (n *network) takeover(o Options) (t core.TakeoverConfig, nodes []core.NodeConfig) {
+	for _, x := range n.nodes {
+		nodes = append(nodes, core.NodeConfig{Name: x.cfg.Name, Role: core.RoleProducer})
+	}
+	nodes = append(nodes, core.NodeConfig{Name: voterName, Role: core.RoleFinalizer})
+	t.VoteTimeout = voteTimeout
+	_ = t.Mode.UnmarshalText([]byte(o.Takeover)) // it was checked
+	return t, nodes
 }
 
 // startObserver starts a node without producers next to the network's. It takes and gives votes, and
@@ -189,7 +234,7 @@ func (n *network) close(ctx context.Context) {
 	if n.observer != nil {
 		n.observer.kill()
 	}
-	for _, x := range slices.Concat(n.nodes, n.outside) {
+	for _, x := range slices.Concat(n.all(), n.outside) {
 		x.kill()
 	}
 	if n.relay != nil {

@@ -28,13 +28,15 @@ type news struct {
 	producer p2pwire.Name
 	event    core.EventKind // decided
 	reason   core.Reason    // decided
+	detail   string         // decided: the rest, in words
 }
 
 // desk collects news without making anyone wait; what does not fit is counted and lost, which costs
-// the view something but not the summary: that is the checker's and the relay's.
+// the view something but not the summary: that is the checker's, the relay's and signed's.
 type desk struct {
-	queue chan news
-	lost  atomic.Uint64
+	queue  chan news
+	lost   atomic.Uint64
+	signed signatures
 }
 
 func newDesk() *desk { return &desk{queue: make(chan news, 4096)} }
@@ -51,6 +53,7 @@ func (d *desk) post(n news) {
 func (d *desk) trace(name string) func(simnet.Instant, simnet.Event) {
 	return func(now simnet.Instant, e simnet.Event) {
 		if e.Kind == simnet.EventProduced {
+			d.signed.add(e.Slot, e.ID)
 			d.post(news{kind: produced, wall: now.Wall, node: name, id: e.ID, slot: e.Slot})
 		}
 	}
@@ -59,10 +62,10 @@ func (d *desk) trace(name string) func(simnet.Instant, simnet.Event) {
 // Event implements core.Observer.
 func (d *desk) Event(now core.Instant, e *core.Event) {
 	switch e.Kind {
-	case core.EventClaimed, core.EventWithheld, core.EventLead, core.EventAlarm, core.EventBlamed:
+	case core.EventClaimed, core.EventWithheld, core.EventLead, core.EventTakeover, core.EventAlarm, core.EventBlamed:
 		d.post(news{
 			kind: decided, wall: now.Wall, node: e.Node, id: e.ID, slot: e.Slot, producer: e.Producer,
-			event: e.Kind, reason: e.Reason,
+			event: e.Kind, reason: e.Reason, detail: e.Detail,
 		})
 	}
 }

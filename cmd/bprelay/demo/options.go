@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"bprelay/relay/core"
 	"bprelay/test/simnet"
 )
 
@@ -26,7 +27,8 @@ type Options struct {
 	Duration time.Duration
 	// Nodes is how many of our nodes there are; zero means 3.
 	Nodes int
-	// Takeover is how one node takes over from another; empty means "race", the only way so far.
+	// Takeover is how one node takes over from another: "race", "leash" or "auto". Empty means leash
+	// where there can be one, and race on a legacy chain and with one node.
 	Takeover string
 	// Kill says who is killed; empty means KillNone.
 	Kill Kill
@@ -42,14 +44,23 @@ type Options struct {
 	// Terminal makes the view use a terminal's control sequences.
 	Terminal bool
 
-	// lead is the least time from the start to our first round; zero means 4 s.
+	// lead is the least time from the start to our first round; zero means what the course says.
 	lead time.Duration
 	// rounds, if not zero, ends the run after so many own rounds instead of after Duration.
 	rounds int
+	// eager has nodes die in our first round already.
+	eager bool
 }
 
 // ErrOptions is matched by the error for options that cannot work.
 var ErrOptions = errors.New("bad demo options")
+
+// What Options.Takeover may be.
+var (
+	takeoverRace  = core.TakeoverRace.String()
+	takeoverLeash = core.TakeoverLeash.String()
+	takeoverAuto  = core.TakeoverAuto.String()
+)
 
 const (
 	maxNodes    = 16
@@ -58,10 +69,15 @@ const (
 
 func (o Options) withDefaults() (Options, error) {
 	def(&o.Nodes, 3)
-	def(&o.Takeover, "race")
 	def(&o.Kill, KillNone)
 	def(&o.Chain, simnet.Savanna.String())
-	def(&o.lead, 4*time.Second)
+	if o.Takeover == "" {
+		o.Takeover = takeoverLeash
+		if o.mode() == simnet.Legacy || o.Nodes == 1 {
+			o.Takeover = takeoverRace
+		}
+	}
+	def(&o.lead, o.course().lead)
 	if o.View == nil {
 		o.View = io.Discard
 	}
@@ -69,14 +85,20 @@ func (o Options) withDefaults() (Options, error) {
 		o.Seed = uint64(rand.Uint32()) // short enough to be typed in again
 	}
 	switch {
-	case o.Takeover != "race":
-		return o, fmt.Errorf("%w: takeover %q: only race is possible so far", ErrOptions, o.Takeover)
+	case o.Takeover == core.TakeoverAPI.String():
+		return o, fmt.Errorf("%w: takeover api: the demo's nodes have no producer API; possible are race, leash, auto", ErrOptions)
+	case o.Takeover != takeoverRace && o.Takeover != takeoverLeash && o.Takeover != takeoverAuto:
+		return o, fmt.Errorf("%w: takeover %q: possible are race, leash, auto", ErrOptions, o.Takeover)
 	case o.Kill != KillNone && o.Kill != KillLeader && o.Kill != KillRandom:
 		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random", ErrOptions, o.Kill)
 	case o.Chain != simnet.Savanna.String() && o.Chain != simnet.Legacy.String():
 		return o, fmt.Errorf("%w: chain %q: possible are savanna, legacy", ErrOptions, o.Chain)
 	case o.Nodes < 1 || o.Nodes > maxNodes:
 		return o, fmt.Errorf("%w: %d nodes: 1 to %d are possible", ErrOptions, o.Nodes, maxNodes)
+	case o.Takeover == takeoverLeash && o.mode() == simnet.Legacy:
+		return o, fmt.Errorf("%w: takeover leash: a legacy chain has no votes to withhold; possible are race, auto", ErrOptions)
+	case o.Takeover == takeoverLeash && o.Nodes == 1:
+		return o, fmt.Errorf("%w: takeover leash: with one node there is none to take over; possible are race, auto", ErrOptions)
 	case o.rounds == 0 && (o.Duration <= 0 || o.Duration > maxDuration):
 		return o, fmt.Errorf("%w: duration %v: more than 0 and at most %v are possible", ErrOptions, o.Duration, maxDuration)
 	}

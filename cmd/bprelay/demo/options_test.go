@@ -14,7 +14,10 @@ func TestOptions(t *testing.T) {
 	}{
 		{Options{Duration: time.Second}, ""},
 		{Options{Duration: time.Second, Takeover: "race", Kill: KillRandom, Chain: "legacy", Nodes: 16, Seed: 7}, ""},
-		{Options{Duration: time.Second, Takeover: "leash"}, `takeover "leash": only race`},
+		{Options{Duration: time.Second, Takeover: "auto", Chain: "legacy", Nodes: 1}, ""},
+		{Options{Duration: time.Second, Takeover: "relay"}, `takeover "relay": possible are race, leash, auto`},
+		{Options{Duration: time.Second, Takeover: "leash", Chain: "legacy"}, "no votes to withhold"},
+		{Options{Duration: time.Second, Takeover: "leash", Nodes: 1}, "with one node"},
 		{Options{Duration: time.Second, Kill: "all"}, "none, leader, random"},
 		{Options{Duration: time.Second, Chain: "dpos"}, "savanna, legacy"},
 		{Options{Duration: time.Second, Nodes: 17}, "1 to 16"},
@@ -24,13 +27,33 @@ func TestOptions(t *testing.T) {
 	} {
 		got, err := c.o.withDefaults()
 		if c.want == "" {
-			if err != nil || got.Nodes == 0 || got.Seed == 0 || got.Takeover != "race" || got.Chain == "" || got.Kill == "" || got.View == nil {
+			if err != nil || got.Nodes == 0 || got.Seed == 0 || got.Takeover == "" || got.Chain == "" || got.Kill == "" || got.View == nil {
 				t.Errorf("%+v: %+v, %v", c.o, got, err)
 			}
 			continue
 		}
 		if !errors.Is(err, ErrOptions) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want one with %q", c.o, err, c.want)
+		}
+	}
+}
+
+// Without a word about it, our nodes are on a leash where they can be.
+func TestDefaultTakeover(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "leash"},
+		{Options{Nodes: 2}, "leash"},
+		{Options{Nodes: 1}, "race"},
+		{Options{Chain: "legacy"}, "race"},
+		{Options{Takeover: "race"}, "race"},
+		{Options{Takeover: "auto"}, "auto"},
+	} {
+		c.o.Duration = time.Second
+		if got, err := c.o.withDefaults(); err != nil || got.Takeover != c.want {
+			t.Errorf("%+v: takeover %q, %v, want %q", c.o, got.Takeover, err, c.want)
 		}
 	}
 }

@@ -2,19 +2,20 @@ package demo
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"bprelay/p2pwire"
 )
 
-// ours is our producer; others are those of the network.
+// ours is our producer.
 const ours = "bpalpha"
-
-var others = []string{"bpbeta", "bpgamma", "bpdelta"}
 
 // plan is what a run is going to be, in wall time (unix ns).
 type plan struct {
-	schedule []string     // producers, 12 slots each
+	others   []string     // the network's producers
+	schedule []string     // all producers, 12 slots each
+	cycle    p2pwire.Slot // from one round of ours to the next
 	start    p2pwire.Slot // genesis
 	first    p2pwire.Slot // our first round's first slot: from here on slots are due
 	end      int64
@@ -34,41 +35,40 @@ const (
 	lastKillSlot  = 7
 )
 
-// cycle is how many slots there are from one round of ours to the next.
-const cycle = 4 * p2pwire.RoundSlots
-
 // newPlan turns the schedule so that our first round is the next one that begins at least o.lead
-// from now, and makes the appointments: in every other round of ours, beginning with the first, and
-// between any two rounds, early enough for the node to be back.
+// from now, and makes the appointments: in rounds of ours and between them, early enough for the node
+// to be back, as the course of the run says.
 func newPlan(now int64, o Options, rng *rand.Rand) plan {
-	p := plan{start: p2pwire.SlotAt(now), schedule: make([]string, 1+len(others))}
+	c := o.course()
+	p := plan{start: p2pwire.SlotAt(now), others: c.others, schedule: make([]string, 1+len(c.others))}
+	p.cycle = p2pwire.Slot(len(p.schedule)) * p2pwire.RoundSlots
 	p.first = p2pwire.SlotAt(now+int64(o.lead)) + 1
 	if i := p.first.Index(); i != 0 {
 		p.first += p2pwire.Slot(p2pwire.RoundSlots - i)
 	}
 	at := int(p.first.Round())
-	for i, name := range append([]string{ours}, others...) {
+	for i, name := range append([]string{ours}, p.others...) {
 		p.schedule[(at+i)%len(p.schedule)] = name
 	}
 	p.end = now + int64(o.Duration)
 	if o.rounds > 0 {
-		p.end = (p.first + p2pwire.Slot(o.rounds-1)*cycle + p2pwire.RoundSlots - 1).Time()
+		p.end = (p.first + p2pwire.Slot(o.rounds-1)*p.cycle + p2pwire.RoundSlots - 1).Time()
 	}
 	if o.Kill == KillNone {
 		return p
 	}
-	for round, n := p.first, 0; ; round, n = round+cycle, n+1 {
-		if n%2 == 0 {
+	for round, n := p.first+p2pwire.Slot(c.warm)*p.cycle, 0; ; round, n = round+p.cycle, n+1 {
+		if n%c.every == 0 {
 			p.add(kill{
 				at:      blockStart(round+p2pwire.Slot(firstKillSlot+rng.IntN(lastKillSlot-firstKillSlot+1))) + rng.Int64N(blockEffort),
-				down:    between(rng, 6*time.Second, 8*time.Second),
+				down:    between(rng, c.down),
 				inRound: true,
 			})
 		}
 		over := (round + p2pwire.RoundSlots).Time()
 		p.add(kill{
-			at:   over + int64(between(rng, 7*time.Second, 9*time.Second)),
-			down: between(rng, 3*time.Second, 4*time.Second),
+			at:   over + int64(between(rng, c.idle)),
+			down: between(rng, c.idleDown),
 		})
 		if over > p.end {
 			return p
@@ -91,6 +91,17 @@ func (p *plan) add(k kill) {
 	}
 }
 
-func between(rng *rand.Rand, low, high time.Duration) time.Duration {
-	return low + time.Duration(rng.Int64N(int64(high-low)))
+// putOff makes an appointment in our round anew, a slot later, as long as that is early enough in it.
+func (p *plan) putOff(k kill) bool {
+	k.at += int64(p2pwire.SlotDuration)
+	slot := p2pwire.SlotAt(k.at) + 1
+	if !k.inRound || p.producerAt(slot) != ours || slot.Index() > lastKillSlot || k.at >= p.end {
+		return false
+	}
+	p.kills = slices.Insert(p.kills, 0, k)
+	return true
+}
+
+func between(rng *rand.Rand, s span) time.Duration {
+	return s.low + time.Duration(rng.Int64N(int64(s.high-s.low)))
 }

@@ -47,6 +47,15 @@ type Summary struct {
 	Alarms           map[string]int `json:"alarms"`
 	Blamed           int            `json:"blamed"`
 
+	// Of a lead; all zero in race. Mode is the way in force in the end, and Why says why.
+	Mode        string `json:"takeover_in_force"`
+	Why         string `json:"takeover_why"`
+	Releases    int    `json:"releases"`     // nodes released because the lead failed
+	LeadChanges int    `json:"lead_changes"` // all of them, the first choice included
+
+	// From our nodes.
+	SiblingsSigned int `json:"siblings_signed"` // blocks beyond the first signed for one slot
+
 	Kills         int     `json:"kills"`
 	KillsInRound  int     `json:"kills_in_round"`
 	Restarts      int     `json:"restarts"`
@@ -76,6 +85,9 @@ func (s *Summary) judge(r checker.Report, othersDue int) {
 	if s.SlotsLostOutside > 0 {
 		s.broken("%d slots lost outside a round with a kill", s.SlotsLostOutside)
 	}
+	if s.Mode != takeoverRace && s.SlotsLostInRound > s.KillsInRound {
+		s.broken("%d slots lost in rounds with %d kills: with a lead a kill costs at most one", s.SlotsLostInRound, s.KillsInRound)
+	}
 	if len(s.Violations) > 0 {
 		s.broken("%d violations, the first: %v", len(s.Violations), s.Violations[0])
 	}
@@ -86,7 +98,9 @@ func (s *Summary) broken(format string, args ...any) {
 }
 
 // count takes over what the relay counted.
-func (s *Summary) count(st *core.Stats) {
+func (s *Summary) count(st *core.Stats, t *core.TakeoverStatus) {
+	s.Mode, s.Why = t.Mode.String(), t.Why
+	s.Releases, s.LeadChanges = int(t.Releases), int(t.LeadChanges)
 	s.WithheldByReason, s.Alarms = map[string]int{}, map[string]int{}
 	for r, n := range st.OwnWithheld {
 		switch why := core.Reason(r); {
@@ -118,6 +132,9 @@ func (s *Summary) WriteText(w io.Writer) error {
 	put("kept inside", "%d blocks%s; %d identical ones", s.Withheld, counts(s.WithheldByReason), s.Identical)
 	put("went out", "%d blocks%s", s.AddedLatency.Blocks, counts(s.Won))
 	put("added by the relay", "p50 %.0f µs, p99 %.0f µs", s.AddedLatency.P50, s.AddedLatency.P99)
+	if s.Mode != takeoverRace {
+		put("takeover", "%s (%s): %d releases, %d lead changes, %d siblings signed", s.Mode, s.Why, s.Releases, s.LeadChanges, s.SiblingsSigned)
+	}
 	put("kills", "%d, of which %d in our round; %d restarts, %d caught up, the slowest in %.0f ms",
 		s.Kills, s.KillsInRound, s.Restarts, s.CaughtUp, s.SlowestReturn)
 	if len(s.Alarms) > 0 || s.Blamed > 0 {

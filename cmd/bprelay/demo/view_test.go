@@ -45,7 +45,7 @@ func script(first p2pwire.Slot) []news {
 }
 
 func testPlan() plan {
-	return plan{schedule: []string{ours, "bpbeta"}, start: 2397, first: 2400}
+	return plan{schedule: []string{ours, "bpbeta"}, cycle: 24, start: 2397, first: 2400}
 }
 
 func TestView(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"runtime"
 
+	"bprelay/relay/core"
 	"bprelay/test/sim"
 )
 
@@ -29,6 +30,7 @@ type options struct {
 	stop         bool
 	quiet        bool
 	most         int
+	takeover     core.Takeover
 }
 
 // errBroken says that the verdict is bad; it was printed.
@@ -45,6 +47,7 @@ func main() {
 	flag.BoolVar(&o.stop, "stop", false, "stop at the first seed that breaks a rule")
 	flag.BoolVar(&o.quiet, "quiet", false, "one line for each seed that breaks a rule, nothing else")
 	flag.IntVar(&o.most, "print", 3, "how many failing seeds to print with schedule and transcript")
+	flag.TextVar(&o.takeover, "takeover", core.TakeoverRace, "how nodes take over from each other: race, leash or auto")
 	flag.Parse()
 	err := run(o, os.Stdout)
 	switch {

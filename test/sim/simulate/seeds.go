@@ -70,7 +70,9 @@ func playAll(o options, progress func(t *tally)) *tally {
 				if over {
 					return
 				}
-				v := sim.Play(sim.Generate(seed), nil)
+				s := sim.Generate(seed)
+				s.Takeover = o.takeover
+				v := sim.Play(s, nil)
 				mu.Lock()
 				t.played++
 				t.due, t.public, t.links = t.due+v.Due, t.public+v.Public, t.links+v.Links
