@@ -43,7 +43,7 @@ const leadBefore, leadAfter = 11, 36
 const (
 	lookBefore = 300 * time.Millisecond // before the fault: is all well?
 	askBefore  = 60 * time.Millisecond  // before the fault: who leads?
-	backAfter  = 13 * time.Second       // everybody is on the public chain again
+	backAfter  = 15 * time.Second       // everybody is on the public chain again
 )
 
 var (
