@@ -20,7 +20,7 @@ func newDemoCommand() *cobra.Command {
 			"observer, over loopback TCP; transactions flow, nodes are killed and come back. Shows each slot, who\n" +
 			"leads and who is held, and ends with a summary counted from the raw bytes the observer received.\n" +
 			"Interrupting it ends it early, with the summary.\n\n" +
-			"With a lead (leash, auto) the network has two other producers, and a node of its own votes for ours;\n" +
+			"With a lead (leash, api, auto) the network has two other producers, and a node of its own votes for ours;\n" +
 			"nobody dies before the relay knows the schedule and another node could take over. In race it has\n" +
 			"three, and our nodes vote themselves.",
 		Example: "  bprelay demo\n  bprelay demo --duration 40s --kill leader --seed 1 --json\n  bprelay demo --takeover race",
@@ -43,7 +43,7 @@ func newDemoCommand() *cobra.Command {
 	}
 	c.Flags().DurationVar(&o.Duration, "duration", time.Minute, "how long it runs; our first round begins after 9 to 16 s, the next ones 18 s apart (race: 4 to 10 s, 24 s apart)")
 	c.Flags().IntVar(&o.Nodes, "nodes", 3, "number of our nodes that produce")
-	c.Flags().StringVar(&o.Takeover, "takeover", "leash", "how one node takes over from another: race, leash, auto; on a legacy chain or with one node race, if not given")
+	c.Flags().StringVar(&o.Takeover, "takeover", "leash", "how one node takes over from another: race, leash, api, auto; on a legacy chain or with one node race, if not given")
 	c.Flags().StringVar((*string)(&o.Kill), "kill", string(demo.KillLeader), "which of our producing nodes is killed now and then: none, leader, random")
 	c.Flags().StringVar(&o.Chain, "chain", "savanna", "consensus of the chain: savanna, legacy")
 	c.Flags().Uint64Var(&o.Seed, "seed", 0, "seed of keys, kills and transactions; 0: draw one, and show it")

@@ -8,7 +8,7 @@ import (
 
 func TestDemoUsage(t *testing.T) {
 	for _, c := range []struct{ args, stderr string }{
-		{"demo --takeover relay", "race, leash, auto"},
+		{"demo --takeover relay", "race, leash, api, auto"},
 		{"demo --takeover leash --chain legacy", "no votes to withhold"},
 		{"demo --kill everyone", "none, leader, random"},
 		{"demo --chain dpos", "savanna, legacy"},

@@ -25,6 +25,7 @@ type trial struct {
 	since    time.Duration // when the node was given it
 	kills    int           // nodes whose link it may have cost
 	killer   string        // the last of them
+	alone    int           // times that one lost its link once more, being our only node
 	refused  int           // times a node said that it could not use it
 	absent   int           // nodes that left and did not come back in time
 	unlinked bool          // the node said that it could not use the block

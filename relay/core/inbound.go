@@ -328,5 +328,8 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 		path[i].has.set(s.lane)
 		path[i].given.set(s.lane)
 	}
+	if s.held {
+		c.gotBlock(s.node)
+	}
 	return true
 }

@@ -284,3 +284,19 @@ func (c *Core) takenSlot(slot p2pwire.Slot) bool {
 	_, ok := c.claims.Get(uint64(r.producer), uint32(slot))
 	return ok
 }
+
+// waitsForLead is until when (Mono) a block of a node that does not lead waits for the lead's: let out at
+// once it would put a lead that is well on a branch of its own, and its node is about to stop. A lead that
+// was only just released has no such precedence: the first block wins.
+func (c *Core) waitsForLead(e *block) time.Duration {
+	t := &c.reign
+	l := t.find(t.lead)
+	if !t.on() || l == nil || l.s == nil || l.s.closing || l.s.sync != nil || l.hung || e.sent.has(l.s.lane) ||
+		c.since(l.freed) < freedFor || !c.dueTrusted() || e.slot.Time() < c.wall() {
+		return 0
+	}
+	if n := t.find(e.node); n == nil || !n.held {
+		return 0
+	}
+	return c.deadline(l, e.slot)
+}

@@ -49,6 +49,7 @@ type node struct {
 	drained bool
 	held    bool          // it is not to produce
 	quiet   time.Duration // leash: since when it was given no vote that frees it
+	seen    time.Duration // leash: when it was first given a block that counts against that; 0: not yet
 	freed   time.Duration // when it was released last
 	pending bool          // it was given votes; the block upon which it looks follows
 	back    p2pwire.ID    // the block it is kept behind; zero: none
@@ -72,9 +73,20 @@ const (
 	wishResume
 )
 
-// armAfter is how long, beyond production-pause-vote-timeout-ms, a node without votes may still
-// produce: the tracker forgives blocks 1 s younger than the last vote, and looks once a slot.
-const armAfter = 1400 * time.Millisecond
+const (
+	// armAfter is how long, beyond production-pause-vote-timeout-ms, a node without votes may still
+	// produce: its tracker looks at the first block that is more than 1 s younger than the last vote.
+	armAfter = 1400 * time.Millisecond
+	// tolerance is that second, armMargin what a block may be on its way to the tracker.
+	tolerance, armMargin = time.Second, 100 * time.Millisecond
+)
+
+// gotBlock notes that a held node was given a live block: the one that its tracker begins to count from.
+func (c *Core) gotBlock(n *node) {
+	if n.held && n.seen == 0 && c.since(n.quiet) > tolerance {
+		n.seen = c.now.Mono
+	}
+}
 
 func (t *takeover) init(c *Core) {
 	t.origins = make(map[uint64]*origin)
@@ -169,7 +181,7 @@ func (c *Core) nodeLost(name string) {
 // setHeld keeps a node from producing, or ends that.
 func (c *Core) setHeld(n *node, held bool) {
 	if held && !n.held {
-		n.quiet = c.now.Mono
+		n.quiet, n.seen = c.now.Mono, 0
 	}
 	n.held = held
 	leash := c.cfg.Takeover.Mode != TakeoverRace && c.reign.mode != TakeoverAPI
@@ -194,10 +206,10 @@ func (c *Core) armed(n *node) bool {
 
 // armedIn is how long a held node may still produce.
 func (c *Core) armedIn(n *node) time.Duration {
-	if n.hung {
+	if n.hung || n.seen == 0 {
 		return c.cfg.Takeover.VoteTimeout + armAfter
 	}
-	return n.quiet + c.cfg.Takeover.VoteTimeout + armAfter - c.now.Mono
+	return n.seen + c.cfg.Takeover.VoteTimeout + armMargin - c.now.Mono
 }
 
 // strayed notes that a held node made a block although it should be quiet.
@@ -213,12 +225,12 @@ func (c *Core) strayed(n *node, e *block) {
 		}
 		return
 	}
-	if c.armedIn(n) > -armAfter {
+	if c.armedIn(n) > -tolerance {
 		return
 	}
 	if !n.mute {
 		// Perhaps the votes of our own finalizers free it: their description is no producer's name.
-		n.mute, n.quiet = true, c.now.Mono
+		n.mute, n.quiet, n.seen = true, c.now.Mono, 0
 		return
 	}
 	n.stray = c.now.Mono

@@ -177,7 +177,7 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 	if end := e.slot.Time(); c.wall() < end {
 		now, next = c.wall(), end
 	}
-	if why == ReasonPreferredNode || why == ReasonAheadOfTime || why == ReasonGap {
+	if why == ReasonPreferredNode || why == ReasonAheadOfTime || why == ReasonGap || why == ReasonLeadExpected {
 		until, _ := c.waits(e)
 		now, next = c.wall(), int64(until)+c.clock.used
 	}

@@ -43,6 +43,9 @@ func (c *Core) waits(e *block) (until time.Duration, why Reason) {
 	if until := time.Duration(e.frame.at) + gapWait; c.now.Mono < until && c.besideGap(e) {
 		return until, ReasonGap
 	}
+	if until := c.waitsForLead(e); c.now.Mono < until {
+		return until, ReasonLeadExpected
+	}
 	gap := c.leavesOut(e)
 	if until := min(time.Duration(e.frame.at)+gapWait, time.Duration(e.slot.Time()-c.clock.used)-preferMargin); gap && c.now.Mono < until && c.inRun(e) && c.fillsGap(e) {
 		return until, ReasonGap

@@ -34,6 +34,7 @@ const (
 	ReasonPreferredNode
 	ReasonAheadOfTime
 	ReasonGap
+	ReasonLeadExpected
 
 	// Lost slots: why nothing of ours went out, or to no avail.
 	ReasonNoNode
@@ -142,6 +143,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonGap:           {"gap", "the node was asked for the ancestors of a later block of its own; this one waits a moment to show whether it is one of them"},
 	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
 
+	ReasonLeadExpected:    {"lead_expected", "the node is held and has made a block all the same: it waits until the lead's should have come"},
 	ReasonNoNode:          {"no_node", "no node of ours was connected when the block was due"},
 	ReasonNodeSilent:      {"node_silent", "our nodes were connected, but none sent a block for the slot"},
 	ReasonLeadLost:        {"lead_lost", "the node whose blocks went out was lost within the round, and the others were on branches of their own"},

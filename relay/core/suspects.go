@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -80,9 +81,17 @@ func (c *Core) nodeBack(s *session) {
 		return
 	}
 	for i := range mine {
-		if t := &mine[i]; t.killer != s.Name() || !c.elsewhere(t, s) {
-			t.kills++ // a node that loses its link all the time proves nothing twice
+		t := &mine[i]
+		switch {
+		case t.killer != s.Name():
+			t.kills++
 			t.killer = s.Name()
+		case c.elsewhere(t, s):
+			// A node that loses its link all the time proves nothing twice.
+		case t.alone == 0 && len(c.internal) == 1:
+			t.alone++ // nor does an only node, by two losses: links break by chance
+		default:
+			t.kills++
 		}
 	}
 	c.convict(mine)
@@ -208,6 +217,11 @@ func (c *Core) again(t trial) {
 	var parent *block
 	if t.block != nil {
 		parent = c.blocks.get(t.block.prev)
+	}
+	if e := t.block; e != nil && e.frame != nil && e.frame != t.frame && bytes.Equal(e.frame.b, t.frame.b) {
+		// The same bytes came once more, from elsewhere.
+		c.pool.release(t.frame)
+		t.frame = e.frame.retain()
 	}
 	if t.block != nil && t.kills > 0 && t.block.frame != nil {
 		switch {

@@ -70,6 +70,9 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 		c.vouch(e, &by)
 	}
 	if c.window.Contains(c.now.Mono, sha256.Sum256(f.Payload())) {
+		if k := c.votes.keys[[96]byte(v.FinalizerKey())]; k != nil {
+			k.even(s.id) // the very vote that was published
+		}
 		c.drop(s, ReasonDuplicate)
 		return
 	}

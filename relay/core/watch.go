@@ -140,7 +140,7 @@ func (c *Core) watchHung() {
 	for _, n := range c.reign.nodes {
 		hung := n.s != nil && c.silent(n.s) && c.since(n.s.pingAt) > silentAfter
 		if n.hung && !hung {
-			n.quiet = c.now.Mono
+			n.quiet, n.seen = c.now.Mono, 0
 		}
 		n.hung = hung
 	}

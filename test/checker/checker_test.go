@@ -120,6 +120,25 @@ func TestParents(t *testing.T) {
 	}
 }
 
+// TestParentAfterAQuestion: a peer that says that it lacks something may get the parent of a block that was
+// on its way to it then, and not of one that leaves later.
+func TestParentAfterAQuestion(t *testing.T) {
+	const slot = p2pwire.Slot(1200)
+	one, oneID := block(slot, p2pwire.ID{3: 9}, 0)
+	two, twoID := block(slot+1, oneID, 0)
+	three, _ := block(slot+2, twoID, 0)
+	for left, want := range map[int64]bool{5: true, 15: false} {
+		c := checker.New(checker.Config{Own: []p2pwire.Name{own}, Schedule: []p2pwire.Name{own}})
+		c.FeedSent(1, 1, "a", one)
+		c.Asked(10, "a")
+		c.FeedSent(20, left, "a", three)
+		c.FeedSent(21, 16, "a", two)
+		if got := len(c.Violations()) == 0; got != want {
+			t.Errorf("left at %d: %v", left, c.Violations())
+		}
+	}
+}
+
 // TestRunBehindAnotherInstance: a run may go on behind a block of ours that the network had from another
 // instance, if that was on our last one, and not around it.
 func TestRunBehindAnotherInstance(t *testing.T) {

@@ -94,7 +94,7 @@ func (s *stream) block(c *Checker, now int64, b p2pwire.Block) {
 	if s.blocks[b.ID]++; s.blocks[b.ID] == 1 && s.asked > 0 && s.sent <= s.asked {
 		s.again[b.ID]++ // it was on its way then
 	}
-	if s.blocks[b.Previous] == 0 {
+	if s.blocks[b.Previous] == 0 && (s.asked == 0 || s.sent > s.asked) {
 		s.parents[b.Previous] = b.ID
 	}
 	first, ids := c.block(now, s, b)

@@ -156,7 +156,7 @@ func (x *play) traced(name string, e simnet.Event) {
 		}
 	case simnet.EventUnlinkable:
 		x.say("%s: cannot link %s", name, e.ID.Short())
-		if m := x.ledger.made[e.ID]; ours && m != nil && !x.deadBranch(x.nodes[name], m) {
+		if m := x.ledger.made[e.ID]; ours && m != nil && (x.isOwn(x.chain.ProducerAt(m.slot)) || !x.deadBranch(x.nodes[name], m)) {
 			x.breach(string(checker.RuleParentsFirst), "%s got %s of slot %s without its parent", name, e.ID.Short(), x.slot(e.Slot))
 		}
 	case simnet.EventGoAwaySent, simnet.EventGoAway, simnet.EventRedialSkip:
@@ -165,7 +165,8 @@ func (x *play) traced(name string, e simnet.Event) {
 }
 
 // deadBranch tells whether a block is on a branch that a node has left for good, what is irreversible
-// there being on another: the node forgets such a branch, and links nothing to it any more.
+// there being on another: the node forgets such a branch, and links nothing to it any more. What others
+// go on building there is not the relay's to judge; blocks of ours it should not have let out.
 func (x *play) deadBranch(n *simnet.Node, m *made) bool {
 	for m != nil && m.num > n.Root().Num {
 		m = x.ledger.made[m.previous]

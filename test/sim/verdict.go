@@ -160,6 +160,10 @@ func (x *play) judgeFanIn() {
 	for _, a := range x.ledger.fresh {
 		made := time.Duration(a.slot.Time() - x.chain.GenesisTime())
 		by := a.at + x.patience()
+		if x.s.Takeover != core.TakeoverRace {
+			// Before our run a held node is kept one block behind.
+			by = max(by, x.mono((a.slot+1).Time())+x.patience())
+		}
 		if a.at < settled || a.at > made+2*time.Second || by > x.w.Now().Mono || !net.OnChain(a.id) || !x.uplink(a.at-3*time.Second, by) {
 			continue
 		}

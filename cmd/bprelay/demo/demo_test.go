@@ -49,7 +49,8 @@ func TestRun(t *testing.T) {
 	}{
 		{"race on savanna", Options{Takeover: "race", lead: 3 * time.Second}, checkRace, nil},
 		{"race on legacy", Options{Takeover: "race", Chain: "legacy", lead: 3 * time.Second}, checkRace, nil},
-		{"leash", Options{Takeover: "leash", lead: 6 * time.Second, eager: true}, checkLead, leadView},
+		{"leash", Options{Takeover: "leash", lead: 6 * time.Second, eager: true}, checkLead, append(leadView, "voter votes")},
+		{"api on legacy", Options{Takeover: "api", Chain: "legacy", lead: 6 * time.Second, eager: true}, checkLead, leadView},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -91,7 +92,7 @@ func checkLead(t *testing.T, s *Summary) {
 	}
 }
 
-var leadView = []string{"LEAD node1 (lead_chosen)", "node2 held, armed", "voter votes", "KILL node1, which leads", "node1 does not (lead_"}
+var leadView = []string{"LEAD node1 (lead_chosen)", "node2 held, armed", "KILL node1, which leads", "node1 does not (lead_"}
 
 // TestInterrupt ends a run in the middle of a round: the summary is about what was until then.
 func TestInterrupt(t *testing.T) {

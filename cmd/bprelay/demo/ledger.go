@@ -133,6 +133,9 @@ func (l *ledger) due(now int64) (rows []*row) {
 	for ; l.next <= last; l.next++ {
 		r := l.at(l.next)
 		r.announced = true
+		if r.own && r.slot < l.plan.first {
+			continue // of a round that was nearly over when the network began
+		}
 		rows = append(rows, r)
 	}
 	return rows

@@ -84,9 +84,12 @@ func (n *network) startProducers(o Options, p plan) error {
 func (n *network) startNodes(o Options, d *desk) error {
 	for i := range o.Nodes {
 		c := simnet.Config{Name: fmt.Sprintf("node%d", i+1), Producers: []string{ours}}
-		if o.Takeover == takeoverRace {
+		switch o.Takeover {
+		case takeoverRace:
 			c.Finalizers = []string{ours}
-		} else {
+		case takeoverAPI:
+			c.PauseOnStartup = true // the relay resumes who leads
+		default:
 			c.ProductionPauseVoteTimeout = voteTimeout
 		}
 		c.Trace = d.trace(c.Name)
@@ -96,8 +99,8 @@ func (n *network) startNodes(o Options, d *desk) error {
 		}
 		n.nodes = append(n.nodes, x)
 	}
-	if o.Takeover == takeoverRace {
-		return nil
+	if o.Takeover == takeoverRace || o.mode() == simnet.Legacy {
+		return nil // nobody votes, or all do
 	}
 	var err error
 	n.voter, err = n.startNode(o, simnet.Config{Name: voterName, Finalizers: []string{ours}})
@@ -111,6 +114,12 @@ func (n *network) startNode(o Options, c simnet.Config) (*node, error) {
 	x, err := newNode(c)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
+	}
+	if len(c.Producers) > 0 && (o.Takeover == takeoverAPI || o.Takeover == takeoverAuto) {
+		if err := x.withAPI(); err != nil {
+			x.kill()
+			return nil, fmt.Errorf("start producer API of %s: %w", c.Name, err)
+		}
 	}
 	x.start(nil)
 	return x, nil
@@ -133,7 +142,7 @@ func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
 		ListenNetwork: loopback,
 	}
 	for _, x := range n.all() {
-		cfg.Nodes = append(cfg.Nodes, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address})
+		cfg.Nodes = append(cfg.Nodes, engine.Target{Name: x.cfg.Name, Dial: x.cfg.Address, API: x.url})
 	}
 	if o.Takeover != takeoverRace {
 		cfg.Core.Takeover, cfg.Core.Nodes = n.takeover(o)
@@ -155,10 +164,14 @@ func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
 // takeover is what the relay is told of our nodes when one of them is to lead.
 func (n *network) takeover(o Options) (t core.TakeoverConfig, nodes []core.NodeConfig) {
 	for _, x := range n.nodes {
-		nodes = append(nodes, core.NodeConfig{Name: x.cfg.Name, Role: core.RoleProducer})
+		nodes = append(nodes, core.NodeConfig{Name: x.cfg.Name, Role: core.RoleProducer, API: x.url != ""})
 	}
-	nodes = append(nodes, core.NodeConfig{Name: voterName, Role: core.RoleFinalizer})
-	t.VoteTimeout = voteTimeout
+	if n.voter != nil {
+		nodes = append(nodes, core.NodeConfig{Name: voterName, Role: core.RoleFinalizer})
+	}
+	if o.Takeover != takeoverAPI {
+		t.VoteTimeout = voteTimeout
+	}
 	_ = t.Mode.UnmarshalText([]byte(o.Takeover)) // it was checked
 	return t, nodes
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"bprelay/relay/core"
@@ -27,7 +29,7 @@ type Options struct {
 	Duration time.Duration
 	// Nodes is how many of our nodes there are; zero means 3.
 	Nodes int
-	// Takeover is how one node takes over from another: "race", "leash" or "auto". Empty means leash
+	// Takeover is how one node takes over from another: "race", "leash", "api" or "auto". Empty means leash
 	// where there can be one, and race on a legacy chain and with one node.
 	Takeover string
 	// Kill says who is killed; empty means KillNone.
@@ -59,7 +61,10 @@ var ErrOptions = errors.New("bad demo options")
 var (
 	takeoverRace  = core.TakeoverRace.String()
 	takeoverLeash = core.TakeoverLeash.String()
+	takeoverAPI   = core.TakeoverAPI.String()
 	takeoverAuto  = core.TakeoverAuto.String()
+
+	takeovers = []string{takeoverRace, takeoverLeash, takeoverAPI, takeoverAuto}
 )
 
 const (
@@ -85,10 +90,8 @@ func (o Options) withDefaults() (Options, error) {
 		o.Seed = uint64(rand.Uint32()) // short enough to be typed in again
 	}
 	switch {
-	case o.Takeover == core.TakeoverAPI.String():
-		return o, fmt.Errorf("%w: takeover api: the demo's nodes have no producer API; possible are race, leash, auto", ErrOptions)
-	case o.Takeover != takeoverRace && o.Takeover != takeoverLeash && o.Takeover != takeoverAuto:
-		return o, fmt.Errorf("%w: takeover %q: possible are race, leash, auto", ErrOptions, o.Takeover)
+	case !slices.Contains(takeovers, o.Takeover):
+		return o, fmt.Errorf("%w: takeover %q: possible are %s", ErrOptions, o.Takeover, strings.Join(takeovers, ", "))
 	case o.Kill != KillNone && o.Kill != KillLeader && o.Kill != KillRandom:
 		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random", ErrOptions, o.Kill)
 	case o.Chain != simnet.Savanna.String() && o.Chain != simnet.Legacy.String():
@@ -96,9 +99,9 @@ func (o Options) withDefaults() (Options, error) {
 	case o.Nodes < 1 || o.Nodes > maxNodes:
 		return o, fmt.Errorf("%w: %d nodes: 1 to %d are possible", ErrOptions, o.Nodes, maxNodes)
 	case o.Takeover == takeoverLeash && o.mode() == simnet.Legacy:
-		return o, fmt.Errorf("%w: takeover leash: a legacy chain has no votes to withhold; possible are race, auto", ErrOptions)
-	case o.Takeover == takeoverLeash && o.Nodes == 1:
-		return o, fmt.Errorf("%w: takeover leash: with one node there is none to take over; possible are race, auto", ErrOptions)
+		return o, fmt.Errorf("%w: takeover leash: a legacy chain has no votes to withhold; possible are race, api, auto", ErrOptions)
+	case (o.Takeover == takeoverLeash || o.Takeover == takeoverAPI) && o.Nodes == 1:
+		return o, fmt.Errorf("%w: takeover %s: with one node there is none to take over; possible are race, auto", ErrOptions, o.Takeover)
 	case o.rounds == 0 && (o.Duration <= 0 || o.Duration > maxDuration):
 		return o, fmt.Errorf("%w: duration %v: more than 0 and at most %v are possible", ErrOptions, o.Duration, maxDuration)
 	}

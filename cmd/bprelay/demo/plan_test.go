@@ -11,7 +11,7 @@ import (
 
 // A plan depends on where in the cycle of rounds the start falls: all places are tried.
 func TestPlan(t *testing.T) {
-	for _, takeover := range []string{"race", "leash", "auto"} {
+	for _, takeover := range []string{"race", "leash", "api", "auto"} {
 		t.Run(takeover, func(t *testing.T) { checkPlans(t, takeover) })
 	}
 }

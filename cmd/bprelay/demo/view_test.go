@@ -87,6 +87,11 @@ func TestView(t *testing.T) {
 	if !strings.Contains(out.String(), "TWO BLOCKS: 9:0a000000") {
 		t.Errorf("view of it: %s", &out)
 	}
+	early := testPlan()
+	early.start, early.first = 2382, 2424 // it begins within a round of ours
+	if rows := newLedger(early).due(p2pwire.Slot(2395).Time()); len(rows) != 7 || rows[0].slot != 2388 {
+		t.Errorf("%d rows at slot 2395's timestamp", len(rows))
+	}
 	l.forget(p2pwire.Slot(2600).Time())
 	if len(l.rows) != 1 || l.rows[2401] == nil {
 		t.Errorf("%d rows after forgetting all but the best", len(l.rows))
