@@ -285,6 +285,33 @@ func TestLateLeadIsReplacedInTime(t *testing.T) {
 	}
 }
 
+// Where blocks vary so much that the first one is waited for beyond its timestamp, the node is released
+// then, and not only when the second one is late as well: that would cost both.
+func TestLateFirstBlockIsWaitedForBeyondItsTimestamp(t *testing.T) {
+	c := newCourt(t, 3)
+	first := base + 3*courtPeriod
+	c.before = func(slot p2pwire.Slot) {
+		if slot == first-courtPeriod+11 {
+			c.until(slot, early(slot)-20*time.Millisecond)
+		}
+	}
+	c.to(first - 1)
+	c.lead = nil
+	c.until(first, early(first)-59*time.Millisecond)
+	if s := c.takeover(); s.Releases != 0 || c.state("b") != core.NodeArmed {
+		t.Fatalf("before 60 ms were over: %+v", s)
+	}
+	c.run(2 * time.Millisecond)
+	if s := c.takeover(); s.Releases != 1 || s.Lead != "b" {
+		t.Errorf("%d releases, %s leads", s.Releases, s.Lead)
+	}
+	// That slot is lost, B has to make the next one, and is not given up over the one that is.
+	c.run(300 * time.Millisecond)
+	if s := c.takeover(); s.Releases != 1 || s.Lead != "b" {
+		t.Errorf("%d releases, %s leads", s.Releases, s.Lead)
+	}
+}
+
 // The block of a lead that was given up comes after all, before its successor's: it has the slot, and
 // goes on leading.
 func TestSlowLeadThatWinsGoesOn(t *testing.T) {

@@ -62,7 +62,8 @@ func (c *Core) takeoverDue() {
 	c.controlDue()
 }
 
-// watchRun releases another node when the lead's block for our next slot does not come.
+// watchRun releases another node when the lead's block for our next slot does not come, or that for the
+// slot just over did not.
 func (c *Core) watchRun() {
 	t := &c.reign
 	l := t.find(t.lead)
@@ -70,10 +71,23 @@ func (c *Core) watchRun() {
 	if l == nil || !ok || !c.boot.done || len(c.network) == 0 || !c.dueTrusted() {
 		return
 	}
+	if !c.takenSlot(slot) && c.missed(l, slot-1) && c.watchSlot(l, slot-1) {
+		return
+	}
 	for c.takenSlot(slot) {
 		if slot++; !c.ourSlot(slot) {
 			return
 		}
+	}
+	c.watchSlot(l, slot)
+}
+
+// watchSlot releases another node if the lead's block for a slot is not there in time, and tells whether
+// it did.
+func (c *Core) watchSlot(l *node, slot p2pwire.Slot) bool {
+	t := &c.reign
+	if slot <= t.watched {
+		return false
 	}
 	at := c.deadline(l, slot)
 	if l.s == nil {
@@ -84,18 +98,29 @@ func (c *Core) watchRun() {
 	}
 	if c.now.Mono < at {
 		c.stepAt(at)
-		return
+		return false
 	}
-	if slot <= t.watched || c.waitsElse(l, slot) {
-		return
+	if c.waitsElse(l, slot) {
+		return false
 	}
 	n := c.standby(l)
 	if n == nil || l.s != nil && (!c.armed(n) || c.lacks(n) != "") {
 		t.watched = slot // nobody to release
-		return
+		return false
 	}
 	t.releases++
 	c.setLead(n, ReasonLeadLate)
+	return true
+}
+
+// missed tells whether a slot of ours that is over had no block though the lead was to make it: where
+// blocks vary much, one is waited for beyond its timestamp.
+func (c *Core) missed(l *node, slot p2pwire.Slot) bool {
+	r := c.slots.rounds.known(slot.Round())
+	if r == nil || !c.ourSlot(slot) || c.went(r.producer, slot) {
+		return false
+	}
+	return l.freed == 0 || l.freed < c.mono(slot.Time())+c.dueOffset(l.cfg.Name, slot)
 }
 
 // deadline is until when the lead's block for a slot is waited for: its due time and the grace, less

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 func TestGate(t *testing.T) {
@@ -41,6 +42,34 @@ func TestGate(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.ReadFull(c, b); err != nil || string(b) != "ping" {
+			t.Fatalf("%q, %v", b, err)
+		}
+		g.silence()
+		if _, err := c.Write([]byte("more")); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Read(b); err == nil {
+			t.Errorf("a silent gate carried %q", b[:n])
+		}
+		if err := c.SetReadDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		g.speak()
+		if _, err := io.ReadFull(c, b); err != nil || string(b) != "more" {
+			t.Fatalf("%q, %v", b, err)
+		}
+		g.refuse()
+		if c, err := net.Dial("tcp", g.address); err == nil {
+			_ = c.Close()
+			t.Error("a gate that refuses takes connections")
+		}
+		if _, err := c.Write([]byte("last")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, b); err != nil || string(b) != "last" {
 			t.Fatalf("%q, %v", b, err)
 		}
 		g.shut()

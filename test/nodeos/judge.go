@@ -28,6 +28,8 @@ type judge struct {
 	mu      sync.Mutex
 	checker *checker.Checker
 	ids     map[slotKey][]p2pwire.ID
+	seen    map[p2pwire.ID]time.Time // when a block was first seen
+	told    map[string]bool          // breaches that were returned
 }
 
 type slotKey struct {
@@ -36,11 +38,12 @@ type slotKey struct {
 }
 
 func newJudge(producers []p2pwire.Name) *judge {
-	j := &judge{ids: map[slotKey][]p2pwire.ID{}}
+	j := &judge{ids: map[slotKey][]p2pwire.ID{}, seen: map[p2pwire.ID]time.Time{}, told: map[string]bool{}}
 	j.checker = checker.New(checker.Config{Own: producers, OnBlock: func(s checker.Seen) {
 		key := slotKey{s.Block.Producer.String(), s.Block.Slot}
 		if !slices.Contains(j.ids[key], s.Block.ID) {
 			j.ids[key] = append(j.ids[key], s.Block.ID)
+			j.seen[s.Block.ID] = time.Unix(0, s.Wall)
 		}
 	}})
 	return j
@@ -59,12 +62,20 @@ func (j *judge) of(producer string, slot p2pwire.Slot) []p2pwire.ID {
 	return slices.Clone(j.ids[slotKey{producer, slot}])
 }
 
-// broken returns the breaches of the given rules so far.
+// firstSeen is when a block was first seen on any stream; zero if it was not.
+func (j *judge) firstSeen(id p2pwire.ID) time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seen[id]
+}
+
+// broken returns the breaches of the given rules since it was asked last.
 func (j *judge) broken(rules ...checker.Rule) (found []checker.Violation) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, v := range j.checker.Report(1, 0, nil).Violations {
-		if slices.Contains(rules, v.Rule) {
+		if slices.Contains(rules, v.Rule) && !j.told[v.String()] {
+			j.told[v.String()] = true
 			found = append(found, v)
 		}
 	}

@@ -12,20 +12,13 @@ import (
 	"bprelay/p2pwire"
 )
 
-// Names of our two nodes; the public ones are named after their producers.
-const (
-	nodeA    = "node-a"
-	nodeB    = "node-b"
-	observer = "observer"
-)
-
 // network is everything that runs.
 type network struct {
-	savanna   bool
+	topology
 	root      string // directory of all state and logs
 	system    blockKey
 	producers []producer // in schedule order; the first is ours
-	own       []*node    // A and B
+	own       []*node    // ours, in the topology's order
 	public    []*node    // the other producers
 	api       *node      // the observer
 	relay     *relayProcess
@@ -41,8 +34,8 @@ type network struct {
 }
 
 // newNetwork prepares all directories; nothing runs yet. relay is the built command.
-func newNetwork(ctx context.Context, binDir, relay, root string, savanna bool) (*network, error) {
-	n := &network{savanna: savanna, root: root}
+func newNetwork(ctx context.Context, binDir, relay, root string, t topology) (*network, error) {
+	n := &network{topology: t, root: root}
 	var err error
 	if n.system, err = newBlockKey("eosio"); err != nil {
 		return nil, err
@@ -102,22 +95,39 @@ func (n *network) prepare(binDir string, free *ports) error {
 		n.uplinks = append(n.uplinks, g)
 	}
 	n.downlinks = map[string]*gate{}
-	if n.downlinks[nodeB], err = newGate(hostOthers, free, n.relay.internal); err != nil {
-		return err
-	}
-	us := n.producers[:1]
-	for _, o := range []nodeOptions{
-		{name: nodeA, host: hostA, listen: true, members: us, vote: n.savanna},
-		{name: nodeB, host: hostOthers, peers: []string{n.downlinks[nodeB].address}, members: us, vote: n.savanna},
-	} {
-		made, err := newNode(binDir, n.root, free, genesis, o)
+	for _, o := range n.ours {
+		made, g, err := n.prepareOwn(binDir, free, genesis, o)
 		if err != nil {
 			return err
 		}
 		n.own = append(n.own, made)
+		n.downlinks[o.name] = g
 	}
-	n.downlinks[nodeA], err = newGate(hostA, free, n.own[0].p2pAddress())
-	return err
+	return nil
+}
+
+// prepareOwn makes one of our nodes and the gate between it and the relay.
+func (n *network) prepareOwn(binDir string, free *ports, genesis string, o ownNode) (made *node, g *gate, err error) {
+	us := n.producers[0]
+	if !o.block {
+		us.block = blockKey{}
+	}
+	options := nodeOptions{
+		name: o.name, host: hostOurs, listen: o.dialled, members: []producer{us}, vote: o.vote, more: n.options(o),
+	}
+	if o.dialled {
+		if made, err = newNode(binDir, n.root, free, genesis, options); err != nil {
+			return nil, nil, err
+		}
+		g, err = newGate(hostOurs, free, made.p2pAddress())
+		return made, g, err
+	}
+	if g, err = newGate(hostOthers, free, n.relay.internal); err != nil {
+		return nil, nil, err
+	}
+	options.host, options.peers = hostOthers, []string{g.address}
+	made, err = newNode(binDir, n.root, free, genesis, options)
+	return made, g, err
 }
 
 // genesis is nodeos' default chain configuration with our key, and a start in the recent past.
@@ -197,7 +207,10 @@ func (n *network) start(ctx context.Context) error {
 
 // relayPeers are the relay's, by way of the gates.
 func (n *network) relayPeers() relayPeers {
-	p := relayPeers{chainID: n.chain.String(), own: n.producers[0], dialled: n.downlinks[nodeA].address}
+	p := relayPeers{chainID: n.chain.String(), own: n.producers[0], takeover: n.takeover, timeout: n.timeout}
+	for i, o := range n.ours {
+		p.nodes = append(p.nodes, o.entry(n.downlinks[o.name].address, n.own[i].httpAddress()))
+	}
 	for i, g := range n.uplinks {
 		p.public = append(p.public, relayPeer{n.public[i].name, g.address})
 	}

@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// Loopback addresses. A has one of its own, by which the relay tells the two nodes apart.
+// Loopback addresses. Those of our nodes that the relay dials have one of their own: by it the relay
+// tells them from the one that dials it.
 const (
 	hostOthers = "127.0.0.1"
-	hostA      = "127.0.0.2"
+	hostOurs   = "127.0.0.2"
 )
 
 // node is one nodeos with its directory.
@@ -64,7 +65,7 @@ func newNode(binDir, root string, free *ports, genesis string, o nodeOptions) (*
 			return nil, err
 		}
 	}
-	n.api = newAPI(fmt.Sprintf("%s:%d", hostOthers, n.http))
+	n.api = newAPI(n.httpAddress())
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", o.name, err)
 	}
@@ -89,7 +90,7 @@ func (n *node) config(o nodeOptions) []string {
 		"plugin = eosio::chain_api_plugin",
 		"plugin = eosio::producer_api_plugin",
 		"plugin = eosio::net_api_plugin",
-		fmt.Sprintf("http-server-address = %s:%d", hostOthers, n.http),
+		"http-server-address = " + n.httpAddress(),
 		"http-validate-host = false",
 		"agent-name = " + o.name,
 		// A few hundred blocks, and all nodes on one host: chain-threads and http-threads are 2 anyway.
@@ -109,7 +110,9 @@ func (n *node) config(o nodeOptions) []string {
 		lines = append(lines, "p2p-peer-address = "+p)
 	}
 	for _, m := range o.members {
-		lines = append(lines, "producer-name = "+m.name.String(), "signature-provider = "+m.block.provider())
+		if m.block.private != nil {
+			lines = append(lines, "producer-name = "+m.name.String(), "signature-provider = "+m.block.provider())
+		}
 		if o.vote && m.vote.public != "" {
 			lines = append(lines, "signature-provider = "+m.vote.provider())
 		}
@@ -118,6 +121,8 @@ func (n *node) config(o nodeOptions) []string {
 }
 
 func (n *node) p2pAddress() string { return fmt.Sprintf("%s:%d", n.host, n.p2p) }
+
+func (n *node) httpAddress() string { return fmt.Sprintf("%s:%d", hostOthers, n.http) }
 
 // run starts the process. After a kill the state database is unusable, so it is made anew from the
 // block log, which ends at the last irreversible block.

@@ -22,20 +22,7 @@ const margin = 5 * time.Second
 
 // TestRealNodeos runs all scenarios in legacy and in Savanna mode.
 func TestRealNodeos(t *testing.T) {
-	binDir := os.Getenv(binDirVariable)
-	if binDir == "" {
-		const text = "REAL NODEOS TESTS WERE NOT RUN: set " + binDirVariable
-		fmt.Fprintln(os.Stderr, text)
-		t.Skip(text)
-	}
-	version, err := exec.Command(filepath.Join(binDir, "nodeos"), "--full-version").Output()
-	if err != nil {
-		t.Fatalf("ask nodeos for its version: %v", err)
-	}
-	relay, err := buildRelay(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	binDir, version, relay := binaries(t)
 	var results []*result
 	modes := []string{"legacy", "savanna"}
 	for i, mode := range modes {
@@ -48,37 +35,32 @@ func TestRealNodeos(t *testing.T) {
 			results = append(results, runMode(t, binDir, relay, mode, until)...)
 		})
 	}
-	t.Logf("\n%s", table(strings.TrimSpace(string(version)), results))
+	t.Logf("\n%s", table(version, results))
+}
+
+// binaries finds nodeos and builds the relay. Without nodeos it says so and skips the test.
+func binaries(t *testing.T) (binDir, version, relay string) {
+	binDir = os.Getenv(binDirVariable)
+	if binDir == "" {
+		text := t.Name() + ": REAL NODEOS TESTS WERE NOT RUN: set " + binDirVariable
+		fmt.Fprintln(os.Stderr, text)
+		t.Skip(text)
+	}
+	out, err := exec.Command(filepath.Join(binDir, "nodeos"), "--full-version").Output()
+	if err != nil {
+		t.Fatalf("ask nodeos for its version: %v", err)
+	}
+	if relay, err = buildRelay(t.Context(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	return binDir, strings.TrimSpace(string(out)), relay
 }
 
 // runMode boots one network and runs the scenarios on it.
 func runMode(t *testing.T, binDir, relay, mode string, until time.Time) (results []*result) {
 	ctx, cancel := context.WithDeadline(t.Context(), until)
 	defer cancel()
-	root, err := os.MkdirTemp("", "bprelay-"+mode+"-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := newNetwork(ctx, binDir, relay, root, mode == "savanna")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		n.stop()
-		if t.Failed() || os.Getenv("NODEOS_KEEP") != "" {
-			t.Logf("state and logs are kept in %s", root)
-			showLogs(t, n)
-			return
-		}
-		if err := os.RemoveAll(root); err != nil {
-			t.Error(err)
-		}
-	}()
-	begun := time.Now()
-	if err := n.start(ctx); err != nil {
-		t.Fatalf("boot the network: %v", err)
-	}
-	t.Logf("booted in %v", time.Since(begun).Round(100*time.Millisecond))
+	n := bootNetwork(ctx, t, binDir, relay, mode, racingPair(mode == "savanna"))
 	next := nextRound(time.Now())
 	for _, sc := range scenarios() {
 		r := &result{mode: mode, scenario: sc.name, first: next, last: next + sc.slots - 1}
@@ -93,7 +75,7 @@ func runMode(t *testing.T, binDir, relay, mode string, until time.Time) (results
 			if err := sc.run(ctx, n, s); err != nil {
 				t.Fatal(err)
 			}
-			if err := n.judge(ctx, r, s.failedAt); err != nil {
+			if _, err := n.judge(ctx, r, s.failedAt); err != nil {
 				t.Fatal(err)
 			}
 			if err := n.sessions(r, slotTime(r.first), slotTime(r.last), s.disruptions); err != nil {
@@ -112,6 +94,35 @@ func runMode(t *testing.T, binDir, relay, mode string, until time.Time) (results
 		t.Errorf("%d transactions were taken, %d were not", sent, failed)
 	}
 	return results
+}
+
+// bootNetwork boots one network, which ends with the test.
+func bootNetwork(ctx context.Context, t *testing.T, binDir, relay, name string, shape topology) *network {
+	root, err := os.MkdirTemp("", "bprelay-"+name+"-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := newNetwork(ctx, binDir, relay, root, shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		n.stop()
+		if t.Failed() || os.Getenv("NODEOS_KEEP") != "" {
+			t.Logf("state and logs are kept in %s", root)
+			showLogs(t, n)
+			return
+		}
+		if err := os.RemoveAll(root); err != nil {
+			t.Error(err)
+		}
+	})
+	begun := time.Now()
+	if err := n.start(ctx); err != nil {
+		t.Fatalf("boot the network: %v", err)
+	}
+	t.Logf("booted in %v", time.Since(begun).Round(100*time.Millisecond))
+	return n
 }
 
 // showLogs prints what nodes and relay had to say, in short.

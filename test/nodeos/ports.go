@@ -37,7 +37,7 @@ func (p *ports) take() (int, error) {
 }
 
 func free(port int) bool {
-	for _, host := range []string{hostOthers, hostA} {
+	for _, host := range []string{hostOthers, hostOurs} {
 		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return false

@@ -84,6 +84,18 @@ func (p *process) kill() { p.end(syscall.SIGKILL, stopTimeout) }
 // stop asks the process to end, and kills it when it does not.
 func (p *process) stop() { p.end(syscall.SIGTERM, stopTimeout) }
 
+// freeze stops the process' execution without ending it (SIGSTOP); thaw lets it go on.
+func (p *process) freeze() { p.signal(syscall.SIGSTOP) }
+func (p *process) thaw()   { p.signal(syscall.SIGCONT) }
+
+func (p *process) signal(s syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running() {
+		_ = p.cmd.Process.Signal(s) // it may have ended meanwhile
+	}
+}
+
 func (p *process) end(signal syscall.Signal, patience time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,10 +34,12 @@ func buildRelay(ctx context.Context, dir string) (string, error) {
 
 // relayPeers is whom the relay is configured with.
 type relayPeers struct {
-	chainID string
-	own     producer
-	dialled string // where node A is reached
-	public  []relayPeer
+	chainID  string
+	own      producer
+	takeover string
+	timeout  time.Duration // vote_timeout; 0: the default
+	nodes    []string      // entries of nodes
+	public   []relayPeer
 }
 
 type relayPeer struct{ name, address string }
@@ -63,12 +65,16 @@ func (r *relayProcess) configure(p relayPeers, stateDir string) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("chain_id: %s", p.chainID)
-	line("takeover: race")
+	line("takeover: %s", p.takeover)
+	if p.timeout != 0 {
+		line("vote_timeout: %s", p.timeout)
+	}
 	line("producers:")
 	line("  - {name: %s, keys: [%s]}", p.own.name, p.own.block.public)
 	line("nodes:")
-	line("  - {name: %s, dial: %q, priority: 2}", nodeA, p.dialled)
-	line("  - {name: %s, from: [%s], priority: 1}", nodeB, hostOthers)
+	for _, entry := range p.nodes {
+		line("  - %s", entry)
+	}
 	line("network:")
 	line("  peers:")
 	for _, n := range p.public {
@@ -111,6 +117,17 @@ type relayStatus struct {
 		Ready   bool   `json:"ready"`
 		Syncing bool   `json:"syncing"`
 	} `json:"sessions"`
+	Takeover struct {
+		Mode    string `json:"mode"`
+		Why     string `json:"why"`
+		Lead    string `json:"lead"`
+		NextRun int64  `json:"next_run_in_ns"`
+		Nodes   []struct {
+			Node  string `json:"node"`
+			State string `json:"state"`
+			Why   string `json:"why"`
+		} `json:"nodes"`
+	} `json:"takeover"`
 	Stats struct {
 		OwnForwarded uint64            `json:"own_forwarded"`
 		OwnWithheld  map[string]uint64 `json:"own_withheld"`

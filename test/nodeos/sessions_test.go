@@ -14,6 +14,7 @@ func TestRelaySessions(t *testing.T) {
 {"time":"2026-01-01T00:00:12Z","level":"INFO","msg":"session up","side":"internal","node":"node-a"}
 {"time":"2026-01-01T00:00:20Z","level":"INFO","msg":"session down","reason":"idle","side":"network","node":"bpbeta"}
 {"time":"2026-01-01T00:00:21Z","level":"ERROR","msg":"alarm","reason":"foreign_block"}
+{"time":"2026-01-01T00:00:25Z","level":"ERROR","msg":"alarm","reason":"producer_api","node":"node-a"}
 panic: nothing is right
 `
 	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
@@ -33,6 +34,8 @@ panic: nothing is right
 		{"nor one that came later", 5, 15, []disruption{{from: at(11), until: at(15), node: "node-a"}}, 1, 2},
 		{"the relay's restart explains all", 5, 22, []disruption{{from: at(9), until: at(22)}}, 1, 2},
 		{"nothing explains an alarm", 21, 22, []disruption{{from: at(9), until: at(22)}}, 0, 2},
+		{"but that a node does not answer", 24, 26, []disruption{{from: at(24), until: at(26), node: "node-a"}}, 0, 1},
+		{"when it was taken away", 24, 26, []disruption{{from: at(24), until: at(26), node: "node-b"}}, 0, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			reconnects, problems, err := relaySessions(path, at(c.from), at(c.until), c.excuses)

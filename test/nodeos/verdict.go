@@ -122,18 +122,17 @@ func (n *network) readChain(ctx context.Context, first p2pwire.Slot) (map[p2pwir
 	return chain, nil
 }
 
-// judge fills in what the network saw of the scenario's slots.
-func (n *network) judge(ctx context.Context, r *result, failedAt p2pwire.Slot) error {
+// judge fills in what the network saw of the scenario's slots, and returns the chain by which it did.
+func (n *network) judge(ctx context.Context, r *result, failedAt p2pwire.Slot) (chain map[p2pwire.Slot]chainBlock, err error) {
 	// The next slots are built upon the last one judged: by then it is settled whose block it has.
 	if err := wait(ctx, slotTime(r.last+2)); err != nil {
-		return err
+		return nil, err
 	}
-	var chain map[p2pwire.Slot]chainBlock
 	if err := poll(ctx, "the chain can be read", 300*time.Millisecond, 10*time.Second, func(ctx context.Context) (err error) {
 		chain, err = n.readChain(ctx, r.first)
 		return err
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	r.count(chain, n.watch, failedAt)
 	if !n.relay.alive() {
@@ -150,7 +149,7 @@ func (n *network) judge(ctx context.Context, r *result, failedAt p2pwire.Slot) e
 	for _, v := range n.watch.outlet.broken(checker.RuleOneBlockPerSlot, checker.RuleFraming, checker.RuleParentsFirst, checker.RuleOnce, checker.RuleVoteOrder) {
 		r.problem("%s", v)
 	}
-	return nil
+	return chain, nil
 }
 
 // errApart means a node's head is not in the public chain.
