@@ -20,6 +20,7 @@ type court struct {
 	voters     int
 	lead       *peer // who makes our blocks
 	before     func(slot p2pwire.Slot)
+	others     func(slot p2pwire.Slot) p2pwire.Name // who has a foreign slot; 0 or nil: by the schedule
 }
 
 var thirdName = name("bpgamma")
@@ -74,6 +75,9 @@ func (c *court) to(last p2pwire.Slot) {
 			other := otherName
 			if (slot-base)%courtPeriod >= 2*p2pwire.RoundSlots {
 				other = thirdName
+			}
+			if c.others != nil && c.others(slot) != 0 {
+				other = c.others(slot)
 			}
 			c.head = makeBlock(c.head, slot, other, savanna(c.head.id.Num()-1), mark(byte(slot)))
 			c.n.send(c.head.frame)
@@ -366,6 +370,25 @@ func TestHungLeadIsReplacedBeforeOurRun(t *testing.T) {
 	}
 	if c.event(core.EventLead, core.ReasonLeadUnfit) == nil {
 		t.Error("no reason")
+	}
+}
+
+// A chain with one producer becomes one with three: what was learned of its schedule is of no use, and
+// nobody is released because a round that is not ours brings no block of ours.
+func TestScheduleThatChanges(t *testing.T) {
+	c := newCourt(t, 3)
+	alone := true
+	c.others = func(slot p2pwire.Slot) p2pwire.Name {
+		if alone {
+			return otherName
+		}
+		return p2pwire.Name(0)
+	}
+	c.to(base - 1) // three rounds of one producer
+	alone = false
+	c.to(base + 2*courtPeriod - 1)
+	if s := c.takeover(); s.Releases != 0 || s.LeadChanges != 1 {
+		t.Errorf("%d releases, %d changes of the lead", s.Releases, s.LeadChanges)
 	}
 }
 

@@ -99,6 +99,7 @@ func (c *Core) roundPublic(e *block) {
 		}
 		r.producer = e.producer
 	}
+	b.contradicted(r)
 	for d := uint32(1); d <= maxPeriod && d <= number; d++ {
 		p := b.known(number - d)
 		if p == nil || !p.public || p.producer != r.producer {
@@ -113,6 +114,20 @@ func (c *Core) roundPublic(e *block) {
 	for d := uint32(0); d < b.period && d <= number; d++ {
 		if p := b.known(number - d); p != nil && p.public && c.own[p.producer] != nil {
 			c.expectRound(p.number+b.period, p.producer)
+		}
+	}
+}
+
+// contradicted drops what was learned of the schedule when a round shows that it has changed.
+func (b *roundBook) contradicted(r *round) {
+	p := b.known(r.number - min(b.period, r.number))
+	if b.period == 0 || p == nil || !p.public || p.producer == r.producer {
+		return
+	}
+	b.period, b.gap = 0, 0
+	for i := range b.rounds {
+		if x := &b.rounds[i]; x.number > r.number {
+			x.expected = false
 		}
 	}
 }

@@ -194,9 +194,9 @@ func (k *finalizer) even(proc p2pwire.ID) bool {
 	return true
 }
 
-// votedFor notes that the network votes, for a block that is known to be good.
+// votedFor notes that the network votes for its blocks.
 func (c *Core) votedFor(e *block) {
-	if e != nil && (e.survived || e.verified) {
+	if e != nil && e.public {
 		c.reign.foreign = max(c.now.Mono, 1)
 	}
 }
