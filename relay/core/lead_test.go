@@ -55,7 +55,9 @@ func newCourt(t *testing.T, voters int, change ...func(*core.Config)) *court {
 }
 
 // ours tells whose a slot is.
-func (c *court) ours(slot p2pwire.Slot) bool { return (slot-base)%courtPeriod < p2pwire.RoundSlots }
+func (c *court) ours(slot p2pwire.Slot) bool {
+	return (slot-base+10*courtPeriod)%courtPeriod < p2pwire.RoundSlots
+}
 
 // to plays the chain up to and including a slot: each block comes when it is due, and the votes for it
 // 10 ms later.
@@ -65,7 +67,7 @@ func (c *court) to(last p2pwire.Slot) {
 			c.before(slot)
 		}
 		c.until(slot, early(slot))
-		if c.ours(slot) {
+		if c.ours(slot) && !(c.others != nil && c.others(slot) != 0) {
 			if c.lead == nil || c.lead.gone {
 				continue
 			}
@@ -73,7 +75,7 @@ func (c *court) to(last p2pwire.Slot) {
 			c.lead.send(c.head.frame)
 		} else {
 			other := otherName
-			if (slot-base)%courtPeriod >= 2*p2pwire.RoundSlots {
+			if (slot-base+10*courtPeriod)%courtPeriod >= 2*p2pwire.RoundSlots {
 				other = thirdName
 			}
 			if c.others != nil && c.others(slot) != 0 {
@@ -386,6 +388,11 @@ func TestScheduleThatChanges(t *testing.T) {
 	}
 	c.to(base - 1) // three rounds of one producer
 	alone = false
+	c.before = func(slot p2pwire.Slot) {
+		if slot == base+p2pwire.RoundSlots {
+			c.until(slot, early(slot)-30*time.Millisecond) // the next producer is a little late
+		}
+	}
 	c.to(base + 2*courtPeriod - 1)
 	if s := c.takeover(); s.Releases != 0 || s.LeadChanges != 1 {
 		t.Errorf("%d releases, %d changes of the lead", s.Releases, s.LeadChanges)
