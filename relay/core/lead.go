@@ -153,14 +153,21 @@ func (c *Core) chooseLead() {
 	t := &c.reign
 	l := t.find(t.lead)
 	if !t.known || l == nil {
-		if n := c.standby(nil); n != nil && c.leadKnowable() {
+		n := c.standby(nil)
+		if w := t.find(c.lineage.lead); w != nil && w.s != nil && w.cfg.Role.produces() && c.producing() {
+			n = w // it is leading already
+		}
+		if n != nil && c.leadKnowable() {
 			c.setLead(n, ReasonLeadChosen)
 		}
 		return
 	}
 	in, until := c.run()
 	if in {
-		return // watchRun sees to it
+		if l.s == nil && l.lost {
+			c.leadDown(l) // somebody may be back who can be released
+		}
+		return // else watchRun sees to it
 	}
 	why := ""
 	switch {
@@ -204,6 +211,12 @@ func (c *Core) chooseLead() {
 	case c.cfg.Takeover.Failback && n.cfg.Priority > l.cfg.Priority && c.armed(n):
 		c.setLead(n, ReasonLeadFailback)
 	}
+}
+
+// producing tells whether one of our nodes is in the middle of a round, as far as its last block shows.
+func (c *Core) producing() bool {
+	t := c.lineage.tip
+	return t != nil && t.slot.Index() < p2pwire.RoundSlots-1 && c.wall()-(t.slot+1).Time() < int64(p2pwire.SlotDuration)
 }
 
 // unfit is what keeps the lead from leading, in words; empty if nothing does. What it lacks as a held

@@ -43,9 +43,8 @@ type takeover struct {
 // node is one node of ours as the takeover sees it, connected or not.
 type node struct {
 	cfg     NodeConfig
-	guest   bool     // it is not configured: forgotten when it goes
-	s       *session // its session, nil if there is none
-	upSince time.Duration
+	guest   bool          // it is not configured: forgotten when it goes
+	s       *session      // its session, nil if there is none
 	lastID  SessionID     // its last session
 	proc    p2pwire.ID    // the nodeos process behind it
 	heard   time.Duration // when the last time message that it answered on it was made
@@ -146,7 +145,7 @@ func (c *Core) nodeUp(s *session) {
 	if t.up == 0 {
 		t.up = max(c.now.Mono, 1)
 	}
-	n.s, n.lastID, n.lost, n.upSince, n.back, n.pending = s, s.id, false, c.now.Mono, p2pwire.ID{}, false
+	n.s, n.lastID, n.lost, n.back, n.pending = s, s.id, false, p2pwire.ID{}, false
 	if n.proc != s.peerID {
 		n.proc = s.peerID
 		n.stray, n.mute, n.held = 0, false, false

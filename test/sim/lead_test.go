@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -8,12 +9,66 @@ import (
 	"bprelay/test/simnet"
 )
 
-func TestLeash(t *testing.T) {
+// TestFaultsOfTheLead plays every kind of fault at a few moments, the tight ones around our first slots and
+// fresh ones; `go run ./test/sim/takeover` plays all of them.
+func TestFaultsOfTheLead(t *testing.T) {
 	t.Parallel()
-	sc := LeadScenario{Seed: 1, Mode: simnet.Savanna, Takeover: core.TakeoverAuto, Nodes: 2, Trx: 250 * time.Millisecond, Log: t.Logf}
-	sc.Faults = []LeadFault{{After: 1900 * time.Millisecond, Kind: LeadKill}}
-	o := PlayLead(sc)
-	t.Logf("%+v", o.Report)
-	t.Logf("lost %v later %d siblings %d forks %d", o.Lost, o.LostLater, o.Siblings, o.Forks)
-	t.Logf("%+v", o.Status.Takeover)
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	for _, x := range []struct {
+		name     string
+		takeover core.Takeover
+		mode     simnet.Mode
+		kind     LeadFaultKind
+		lasts    time.Duration
+		again    time.Duration
+		most     int // slots lost
+	}{
+		{"kill", core.TakeoverAuto, simnet.Savanna, LeadKill, 0, 0, 0},
+		{"kill, back in the round", core.TakeoverLeash, simnet.Savanna, LeadKill, 2 * time.Second, 0, 0},
+		{"two killed", core.TakeoverLeash, simnet.Savanna, LeadKill, 0, 1700 * time.Millisecond, 0},
+		{"hang", core.TakeoverLeash, simnet.Savanna, LeadHang, 0, 0, 1},
+		{"hang for a moment", core.TakeoverLeash, simnet.Savanna, LeadHang, 700 * time.Millisecond, 0, 1},
+		{"cut", core.TakeoverLeash, simnet.Savanna, LeadCut, 2 * time.Second, 0, 1},
+		{"reset", core.TakeoverLeash, simnet.Savanna, LeadReset, 0, 0, 0},
+		{"slow", core.TakeoverLeash, simnet.Savanna, LeadSlow, 2 * time.Second, 0, 1},
+		{"kill, API", core.TakeoverAPI, simnet.Legacy, LeadKill, 0, 0, 0},
+		{"hang, API", core.TakeoverAPI, simnet.Savanna, LeadHang, 0, 0, 1},
+	} {
+		offsets := []time.Duration{450 * time.Millisecond, 5750 * time.Millisecond}
+		for range 2 {
+			offsets = append(offsets, time.Duration(rng.IntN(800)-200)*10*time.Millisecond)
+		}
+		for _, at := range offsets {
+			sc := LeadScenario{Seed: 1 + uint64(at/time.Millisecond), Mode: x.mode, Takeover: x.takeover, Nodes: 3, Trx: 250 * time.Millisecond}
+			sc.Faults = []LeadFault{{After: at, Kind: x.kind, For: x.lasts}}
+			if x.again > 0 {
+				sc.Faults = append(sc.Faults, LeadFault{After: at + x.again, Kind: x.kind, Second: true})
+			}
+			o := PlayLead(sc)
+			if len(o.Lost) > x.most || o.LostLater > 0 || o.Report.SlotsDouble > 0 || o.Report.OthersDouble > 0 || o.Report.OthersLost > 0 || o.Forks > 0 || !o.Report.OK() {
+				t.Errorf("%s at %s, seed %d: lost %v, later %d, double %d, others lost %d, %d forks, %v", x.name, at, sc.Seed,
+					o.Lost, o.LostLater, o.Report.SlotsDouble, o.Report.OthersLost, o.Forks, o.Report.Violations)
+				for _, e := range o.Events {
+					t.Log(e)
+				}
+			}
+		}
+	}
+}
+
+// TestHeldNodesSignNothing: with nothing wrong only the lead makes blocks in our rounds, and everything
+// that is there to take over is known to be.
+func TestHeldNodesSignNothing(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []bool{false, true} {
+		o := PlayLead(LeadScenario{Seed: 3, Mode: simnet.Savanna, Takeover: core.TakeoverLeash, Nodes: 3, OwnKeys: keys, Trx: 100 * time.Millisecond, Rounds: 3})
+		if o.Siblings != 0 || len(o.Lost) != 0 || o.LostLater != 0 || o.Status.Takeover.LeadChanges != 1 {
+			t.Errorf("own keys %t: %d siblings, lost %v and %d, %+v", keys, o.Siblings, o.Lost, o.LostLater, o.Status.Takeover)
+		}
+		for _, n := range o.Status.Takeover.Nodes {
+			if n.State == core.NodeNotReady || n.State == core.NodeUnholdable {
+				t.Errorf("own keys %t: %s is %s: %s", keys, n.Node, n.State, n.Why)
+			}
+		}
+	}
 }
