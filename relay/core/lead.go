@@ -62,30 +62,52 @@ func (c *Core) addChange(r *slotRecord) {
 	}
 }
 
-// release frees a node: votes first; when they can have been processed, the block upon which it looks.
+// applyTakes is how long a node may take to apply a block. Freed before that, it begins to produce on it,
+// and is deaf to the one it was kept behind.
+const applyTakes = 60 * time.Millisecond
+
+// release frees a node: votes first, when the block it was given last can have been applied; then, when
+// the votes can have been processed, the block upon which it looks.
 func (c *Core) release(n *node) {
 	n.freed = c.now.Mono
-	if c.reign.mode == TakeoverLeash && n.s != nil && n.held {
-		c.giveVotes(n)
-		n.pending = true
-		c.stepAt(c.now.Mono + c.cfg.Takeover.ReleasePause)
+	if c.reign.mode != TakeoverLeash || n.s == nil || !n.held {
+		c.setHeld(n, false)
+		return
 	}
-	c.setHeld(n, false)
+	n.pending, n.votesAt = true, n.freed
+	if n.gave != 0 {
+		n.votesAt = max(n.votesAt, n.gave+applyTakes)
+	}
+	c.releaseStep(n)
 }
 
-// releasesDue gives released nodes the block they were kept behind.
+// releaseStep does what of a release is due.
+func (c *Core) releaseStep(n *node) {
+	if n.s == nil {
+		n.pending = false
+		return
+	}
+	if n.held && c.now.Mono >= n.votesAt {
+		c.giveVotes(n)
+		c.setHeld(n, false)
+	}
+	at := n.votesAt
+	if !n.held {
+		at += c.cfg.Takeover.ReleasePause
+	}
+	if n.held || c.now.Mono < at {
+		c.stepAt(at)
+		return
+	}
+	n.pending = false
+	c.giveBack(n)
+}
+
+// releasesDue goes on with releases.
 func (c *Core) releasesDue() {
 	for _, n := range c.reign.nodes {
-		if !n.pending {
-			continue
-		}
-		if at := n.freed + c.cfg.Takeover.ReleasePause; c.now.Mono < at {
-			c.stepAt(at)
-			continue
-		}
-		n.pending = false
-		if n.s != nil {
-			c.giveBack(n)
+		if n.pending {
+			c.releaseStep(n)
 		}
 	}
 }

@@ -250,6 +250,26 @@ func TestDeadLeadReleasesAStandbyAtOnce(t *testing.T) {
 	}
 }
 
+// A standby that was given a block this moment may not have applied it: freed now it would produce on that
+// one, and not on the one it is kept behind.
+func TestReleaseWaitsUntilTheLastBlockIsApplied(t *testing.T) {
+	c, first := settled(t, 0)
+	c.to(first + 3)
+	tip := c.head
+	c.b.clear()
+	c.die(c.a) // 10 ms behind its last block
+	c.run(45 * time.Millisecond)
+	if foreign(c.b) != 0 || len(c.b.blocks()) != 0 {
+		t.Fatal("released too early")
+	}
+	c.run(10 * time.Millisecond)
+	if foreign(c.b) == 0 || len(c.b.blocks()) != 0 {
+		t.Fatal("no votes, or the block with them")
+	}
+	c.run(10 * time.Millisecond)
+	c.b.want(tip)
+}
+
 // A link that breaks is no death: the lead is dialled at once, and goes on.
 func TestBrokenLinkReleasesNobody(t *testing.T) {
 	c, first := settled(t, 0)

@@ -55,7 +55,9 @@ type node struct {
 	quiet   time.Duration // leash: since when it was given no vote that frees it
 	seen    time.Duration // leash: when it was first given a block that counts against that; 0: not yet
 	freed   time.Duration // when it was released last
-	pending bool          // it was given votes; the block upon which it looks follows
+	pending bool          // it is being released: votes at votesAt, then the block upon which it looks
+	votesAt time.Duration
+	gave    time.Duration // when it was given a block last, while held; 0: not yet
 	back    p2pwire.ID    // the block it is kept behind; zero: none
 	stray   time.Duration // when it last produced although it should have been quiet; 0: never
 	hung    bool          // it owes an answer: what it knew then says nothing of what it does next
@@ -87,6 +89,7 @@ const (
 
 // gotBlock notes that a held node was given a live block: the one that its tracker begins to count from.
 func (c *Core) gotBlock(n *node) {
+	n.gave = max(c.now.Mono, 1)
 	if n.held && n.seen == 0 && c.since(n.quiet) > tolerance {
 		n.seen = c.now.Mono
 	}
@@ -147,7 +150,7 @@ func (c *Core) nodeUp(s *session) {
 	}
 	n.s, n.lastID, n.lost, n.back, n.pending = s, s.id, false, p2pwire.ID{}, false
 	if n.proc != s.peerID {
-		n.proc = s.peerID
+		n.proc, n.gave = s.peerID, 0
 		n.stray, n.mute, n.held = 0, false, false
 	}
 	n.hung = false
