@@ -299,20 +299,34 @@ func (c *Core) survived(t trial) {
 			c.fanIn(e, nil, false)
 		}
 	} else {
-		if v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body()); err == nil && src != nil && src.pairs != nil {
-			// nodeos looks at a vote only when it has the block: no proof otherwise.
-			if e := c.blocks.get(v.BlockID); e != nil && e.survived {
-				if len(src.pairs) >= maxPairs {
-					clear(src.pairs)
-				}
-				src.pairs[t.pair]++
-			}
-		}
-		if v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body()); err == nil {
-			c.fanVote(t.frame, t.node, !c.voteFrom(Network, v.FinalizerKey()).own())
-		}
+		c.voteSurvived(t, src)
 	}
 	c.pool.release(t.frame)
+}
+
+// voteSurvived lets a vote in to everyone. nodeos looks at a vote only when it has the block, and has no
+// other vote of that finalizer for it: without that, the node's keeping its link is no proof.
+func (c *Core) voteSurvived(t trial, src *session) {
+	v, err := p2pwire.ParseVote(p2pwire.Frame(t.frame.b).Body())
+	if err != nil {
+		return
+	}
+	e := c.blocks.get(v.BlockID)
+	if e == nil || !e.survived {
+		c.fanVote(t.frame, t.node, true, false)
+		return
+	}
+	if !c.votes.ballots.add(c.ballot(v.BlockID[:], v.FinalizerKey())) {
+		return // another one was first
+	}
+	if src != nil && src.pairs != nil {
+		if len(src.pairs) >= maxPairs {
+			clear(src.pairs)
+		}
+		src.pairs[t.pair]++
+	}
+	c.votedFor(e)
+	c.fanVote(t.frame, t.node, !c.voteFrom(Network, v.FinalizerKey()).own(), false)
 }
 
 // spread gives a payload to the nodes that got another one of its block: they may have dropped that

@@ -28,6 +28,9 @@ func (c *Core) Drain(now Instant, name string, force bool) error {
 		}
 	}
 	n.drained = true
+	if t.wanted == name {
+		t.wanted = ""
+	}
 	if name == t.lead && force && next != nil {
 		c.setLead(next, ReasonLeadDrained)
 	}
@@ -75,8 +78,8 @@ func (c *Core) SetLead(now Instant, name string, force bool) error {
 		return nil
 	case n.stray != 0:
 		return refused(ErrUnsafe, "%s produces although it is held", name)
-	case c.lacks(n) != "":
-		return refused(ErrUnsafe, "%s: %s", name, c.lacks(n))
+	case c.ails(n) != "":
+		return refused(ErrUnsafe, "%s: %s", name, c.ails(n))
 	}
 	t.wanted = name
 	c.stepSoon()
@@ -86,7 +89,7 @@ func (c *Core) SetLead(now Instant, name string, force bool) error {
 // standbyFor is a node that could lead instead of n, fit and not drained.
 func (c *Core) standbyFor(n *node) *node {
 	for _, x := range c.reign.nodes {
-		if x != n && x.s != nil && !x.drained && x.stray == 0 && c.lacks(x) == "" {
+		if x != n && x.s != nil && !x.drained && x.stray == 0 && c.ails(x) == "" {
 			return x
 		}
 	}
@@ -99,7 +102,7 @@ func (c *Core) whyNobody(except *node) string {
 		if x == except || !x.cfg.Role.produces() {
 			continue
 		}
-		lacks := c.lacks(x)
+		lacks := c.ails(x)
 		switch {
 		case x.drained:
 			lacks = "drained"

@@ -20,7 +20,7 @@ func (c *Core) wishFor(n *node) {
 	if n.held {
 		w = wishPause
 	}
-	if !n.cfg.API || n.s == nil || n.asking && n.wish == w {
+	if !n.cfg.API || n.s == nil || n.asking && n.wish == w || n.held && !c.leadResumed() {
 		return
 	}
 	if n.wish == w && n.fault == "" && c.since(n.asked) < askAgain {
@@ -30,10 +30,25 @@ func (c *Core) wishFor(n *node) {
 	c.reign.wishes = append(c.reign.wishes, ControlRequest{Node: n.cfg.Name, Pause: n.held})
 }
 
+// leadResumed tells whether the lead's producer API said that it is not paused: only then are others
+// paused, so that never all of them are.
+func (c *Core) leadResumed() bool {
+	l := c.reign.find(c.reign.lead)
+	return c.reign.known && l != nil && l.wish == wishResume && !l.asking && l.fault == ""
+}
+
+func (c *Core) pauseOthers() {
+	for _, n := range c.reign.nodes {
+		if n.held && n.cfg.Role.produces() && (n.wish != wishPause || n.fault != "") {
+			c.wishFor(n)
+		}
+	}
+}
+
 // controlDue repeats calls: those that failed, and now and then all of them.
 func (c *Core) controlDue() {
 	t := &c.reign
-	if t.mode != TakeoverAPI {
+	if t.mode != TakeoverAPI || !t.known {
 		return
 	}
 	_, until := c.run()
@@ -76,4 +91,7 @@ func (c *Core) ControlDone(now Instant, r ControlRequest, err error) {
 		return
 	}
 	n.fault, n.paused = "", r.Pause
+	if !r.Pause && n.cfg.Name == c.reign.lead {
+		c.pauseOthers()
+	}
 }

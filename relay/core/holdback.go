@@ -18,7 +18,7 @@ const (
 // lies below.
 func (c *Core) holdsBack(s *session, b *block) bool {
 	n := s.node
-	if n == nil || !n.held || n.pending || n.cfg.Name == c.reign.lead {
+	if n == nil || n.s != s || !n.held || n.pending || n.cfg.Name == c.reign.lead {
 		return false
 	}
 	if n.back == b.id {

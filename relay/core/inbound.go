@@ -328,8 +328,11 @@ func (c *Core) deliver(s *session, b *block, unproven bool) bool {
 		path[i].has.set(s.lane)
 		path[i].given.set(s.lane)
 	}
-	if s.held {
-		c.gotBlock(s.node)
+	if n := s.node; n != nil && s.held {
+		c.gotBlock(n)
+		if len(path) > 0 && path[0].id == n.back {
+			n.back = p2pwire.ID{}
+		}
 	}
 	return true
 }

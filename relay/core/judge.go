@@ -102,7 +102,7 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 	case p.num+p2pwire.RoundSlots <= c.head.num:
 		// A whole round behind: not even a full run on it could become the best branch.
 		return actWithhold, ReasonOlderParent
-	case c.wall() < e.slot.Time():
+	case c.wall() < e.slot.Time(), c.leadWell(e) && c.wall() < (e.slot+1).Time():
 		return actHold, ReasonOlderParent
 	}
 	return actForward, ReasonClaimed

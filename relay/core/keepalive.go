@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/binary"
+	"time"
 
 	"bprelay/p2pwire"
 )
@@ -22,15 +23,27 @@ func (c *Core) keepalive(s *session) {
 }
 
 func (c *Core) ping(s *session) {
-	s.pingXmt, s.pingAt = c.now.Wall, c.now.Mono
-	c.sendTime(s, p2pwire.Time{Xmt: c.now.Wall})
+	if s.pingXmt == 0 {
+		s.owes = c.now.Mono
+	}
+	s.pingXmt, s.pingAt = s.stamp(c.now.Wall), c.now.Mono
+	c.sendTime(s, p2pwire.Time{Xmt: s.pingXmt})
+}
+
+// stamp is the transmit time of a time message: nodeos drops one with that of the message before.
+func (s *session) stamp(wall int64) int64 {
+	s.xmt = max(wall, s.xmt+1)
+	if s.xmt-wall > int64(time.Second) {
+		s.xmt = wall // the clock was set back
+	}
+	return s.xmt
 }
 
 func (c *Core) timeMessage(s *session, m p2pwire.Time) {
 	switch {
 	case m.Xmt == 0:
 	case m.Org == 0:
-		c.sendTime(s, p2pwire.Time{Org: m.Xmt, Rec: c.now.Wall, Xmt: c.now.Wall})
+		c.sendTime(s, p2pwire.Time{Org: m.Xmt, Rec: c.now.Wall, Xmt: s.stamp(c.now.Wall)})
 	case m.Org == s.pingXmt:
 		s.pingXmt = 0
 		s.heard, s.answers = s.pingAt, true

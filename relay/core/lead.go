@@ -15,6 +15,8 @@ const (
 	unfitFor = time.Second
 	// eve is how long before our run what the lead lacks counts at once.
 	eve = 1500 * time.Millisecond
+	// redialTakes is how long a redial may take at most on the eve of our run.
+	redialTakes = 200 * time.Millisecond
 	// freedFor is how long a released node is not released once more.
 	freedFor = 2 * time.Second
 )
@@ -29,7 +31,7 @@ func (c *Core) setLead(n *node, why Reason) {
 	t.lead, t.known, t.wanted = n.cfg.Name, true, ""
 	c.release(n)
 	if o := t.find(old); o != nil && o.cfg.Role.produces() {
-		c.setHeld(o, true)
+		c.setHeld(o, true) // with the API, it is paused when the new lead was resumed
 	}
 	t.changes++
 	t.unfit = 0
@@ -110,6 +112,7 @@ func (c *Core) standby(except *node) *node {
 func (c *Core) fitter(a, b *node) bool {
 	for _, f := range [...]func(*node) bool{
 		func(n *node) bool { return !n.drained },
+		func(n *node) bool { return c.ails(n) == "" },
 		func(n *node) bool { return c.lacks(n) == "" },
 		func(n *node) bool { return !n.held || c.armed(n) },
 	} {
@@ -161,7 +164,7 @@ func (c *Core) chooseLead() {
 	}
 	why := ""
 	switch {
-	case l.s == nil && c.since(l.gone) < 2*unfitFor && !l.lost:
+	case l.s == nil && !l.lost && c.since(l.gone) < 2*unfitFor && (until > eve || c.since(l.gone) < redialTakes):
 		return // it is being redialled
 	case l.s == nil:
 		why = "gone"
@@ -172,7 +175,7 @@ func (c *Core) chooseLead() {
 		if t.unfit == 0 {
 			t.unfit = max(c.now.Mono, 1)
 		}
-		if n := c.standby(l); n != nil && (c.lacks(n) == "" || l.s == nil) &&
+		if n := c.standby(l); n != nil && (c.ails(n) == "" || l.s == nil) &&
 			(l.s == nil || c.since(t.unfit) >= unfitFor || until < eve) {
 			reason := ReasonLeadUnfit
 			if l.s == nil {
@@ -187,14 +190,15 @@ func (c *Core) chooseLead() {
 	if until < c.cfg.Takeover.VoteTimeout+armAfter+unfitFor {
 		return // the one that leads now would still produce in our next run
 	}
-	switch n := c.standby(l); {
-	case t.wanted == t.lead:
+	if t.wanted == t.lead {
 		t.wanted = ""
-	case t.wanted != "":
-		if w := t.find(t.wanted); w != nil && w.s != nil && c.lacks(w) == "" {
-			c.setLead(w, ReasonLeadOrdered)
-		}
-	case n == nil || c.lacks(n) != "" || n.drained:
+	}
+	if w := t.find(t.wanted); w != nil && w.s != nil && c.ails(w) == "" {
+		c.setLead(w, ReasonLeadOrdered)
+		return
+	}
+	switch n := c.standby(l); {
+	case n == nil || c.ails(n) != "" || n.drained:
 	case l.drained:
 		c.setLead(n, ReasonLeadDrained)
 	case c.cfg.Takeover.Failback && n.cfg.Priority > l.cfg.Priority && c.armed(n):
@@ -205,7 +209,10 @@ func (c *Core) chooseLead() {
 // unfit is what keeps the lead from leading, in words; empty if nothing does. What it lacks as a held
 // node does not matter.
 func (c *Core) unfit(l *node) string {
-	why := c.lacks(l)
+	why := c.ails(l)
+	if why == "" && c.reign.mode == TakeoverAPI && l.fault != "" {
+		why = "producer API: " + l.fault
+	}
 	if why == "" && l.voted != 0 && c.reign.ourVote-l.voted > 2*unfitFor {
 		why = "does not vote any more"
 	}
@@ -265,7 +272,7 @@ func (c *Core) run() (in bool, until time.Duration) {
 	if !ok {
 		return false, time.Hour
 	}
-	if slot.Index() > 0 {
+	if slot.Index() > 0 || c.ourSlot(slot-1) {
 		return true, 0
 	}
 	until = time.Duration((slot - 1).Time() - c.wall())
@@ -291,12 +298,18 @@ func (c *Core) takenSlot(slot p2pwire.Slot) bool {
 func (c *Core) waitsForLead(e *block) time.Duration {
 	t := &c.reign
 	l := t.find(t.lead)
-	if !t.on() || l == nil || l.s == nil || l.s.closing || l.s.sync != nil || l.hung || e.sent.has(l.s.lane) ||
-		c.since(l.freed) < freedFor || !c.dueTrusted() || e.slot.Time() < c.wall() {
+	if !c.leadWell(e) || c.since(l.freed) < freedFor || !c.dueTrusted() || e.slot.Time() < c.wall() {
 		return 0
 	}
 	if n := t.find(e.node); n == nil || !n.held {
 		return 0
 	}
 	return c.deadline(l, e.slot)
+}
+
+// leadWell tells whether another node leads than one that made a block, and is well: it will do better
+// than to begin our run on an older parent.
+func (c *Core) leadWell(e *block) bool {
+	l := c.reign.find(c.reign.lead)
+	return c.reign.on() && l != nil && l.s != nil && !l.s.closing && l.s.sync == nil && !l.hung && !e.sent.has(l.s.lane)
 }

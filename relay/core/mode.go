@@ -82,7 +82,7 @@ func (c *Core) bestMode() (mode Takeover, why string, sure bool) {
 	against, sure := c.againstLeash()
 	switch c.cfg.Takeover.Mode {
 	case TakeoverLeash:
-		if c.head != nil && !c.head.savanna {
+		if c.head != nil && !c.head.stub() && !c.head.savanna {
 			return TakeoverRace, "leash is configured, but " + legacyChain, true
 		}
 		return TakeoverLeash, "as configured", true
@@ -90,7 +90,7 @@ func (c *Core) bestMode() (mode Takeover, why string, sure bool) {
 		return TakeoverAPI, "as configured", true
 	}
 	if against == "" {
-		return TakeoverLeash, fmt.Sprintf("Savanna, %d foreign finalizers heard, nodes stop without votes", c.reign.foreigners()), true
+		return TakeoverLeash, fmt.Sprintf("Savanna, %d foreign finalizers heard, nodes stop without votes", c.foreigners()), true
 	}
 	producing, api := 0, 0
 	for _, n := range c.reign.nodes {
@@ -129,14 +129,14 @@ func (c *Core) againstLeash() (why string, sure bool) {
 		return stray + " goes on producing without votes, and then there is only one to choose from", true
 	case producing < 2:
 		return "there is only one producing node", len(c.cfg.Nodes) > 0
-	case c.head == nil:
+	case c.head == nil || c.head.stub():
 		return "the chain is not known yet", false
 	case !c.head.savanna:
 		return legacyChain, true
 	case known && gap < least:
 		return fmt.Sprintf("our rounds are %.0f s apart, and a node goes quiet only after %.1f s", gap.Seconds(), least.Seconds()), true
-	case t.foreigners() < leastForeigners:
-		return fmt.Sprintf("%d foreign finalizers were heard, %d are needed", t.foreigners(), leastForeigners), false
+	case c.foreigners() < leastForeigners:
+		return fmt.Sprintf("%d foreign finalizers were heard, %d are needed", c.foreigners(), leastForeigners), false
 	}
 	return "", true
 }

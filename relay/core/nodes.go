@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"bprelay/p2pwire"
@@ -9,6 +10,7 @@ import (
 // takeover is who leads, who is held, and what it takes to release a node.
 type takeover struct {
 	mode  Takeover // in force: race, leash or api
+	asked bool     // something else than race is configured
 	why   string   // why that one, in words
 	known bool     // the start is over: the lead is known, or there is none
 	lead  string   // the node that leads, empty if none does
@@ -41,9 +43,12 @@ type takeover struct {
 // node is one node of ours as the takeover sees it, connected or not.
 type node struct {
 	cfg     NodeConfig
+	guest   bool     // it is not configured: forgotten when it goes
 	s       *session // its session, nil if there is none
 	upSince time.Duration
 	lastID  SessionID     // its last session
+	proc    p2pwire.ID    // the nodeos process behind it
+	heard   time.Duration // when the last time message that it answered on it was made
 	gone    time.Duration // when it went
 	lost    bool          // it went and could not be dialled
 	drained bool
@@ -98,14 +103,20 @@ func (t *takeover) init(c *Core) {
 	if t.mode == TakeoverAuto {
 		t.mode, t.why = TakeoverRace, "not decided yet"
 	}
-	if c.cfg.Takeover.Mode != TakeoverRace {
-		c.timers.add(c.now.Mono+stepEvery, timer{kind: timerTakeover})
-		t.next = c.now.Mono + stepEvery
-	}
+	t.asked = c.cfg.Takeover.Mode != TakeoverRace
+	t.known = !t.asked
+	t.next = c.now.Mono + stepEvery
+	c.timers.add(t.next, timer{kind: timerTakeover})
 }
 
 // on tells whether there is a lead, now or as soon as it is known.
 func (t *takeover) on() bool { return t.mode == TakeoverLeash || t.mode == TakeoverAPI }
+
+// leashed tells whether votes are withheld from nodes that are held: with the leash, and while it is not
+// known yet who leads.
+func (t *takeover) leashed() bool {
+	return t.mode == TakeoverLeash || t.mode == TakeoverRace && !t.chosen && t.asked
+}
 
 // find finds a node by name.
 func (t *takeover) find(name string) *node {
@@ -126,16 +137,21 @@ func (c *Core) nodeUp(s *session) {
 	n := t.find(s.Name())
 	if n == nil {
 		if len(t.nodes) >= maxNodes {
+			s.held = t.leashed()
 			return
 		}
-		n = &node{cfg: NodeConfig{Name: s.Name(), Priority: s.info.Priority}}
+		n = &node{cfg: NodeConfig{Name: s.Name(), Priority: s.info.Priority}, guest: true}
 		t.nodes = append(t.nodes, n)
 	}
 	if t.up == 0 {
 		t.up = max(c.now.Mono, 1)
 	}
 	n.s, n.lastID, n.lost, n.upSince, n.back, n.pending = s, s.id, false, c.now.Mono, p2pwire.ID{}, false
-	n.stray, n.mute, n.hung = 0, false, false
+	if n.proc != s.peerID {
+		n.proc = s.peerID
+		n.stray, n.mute, n.held = 0, false, false
+	}
+	n.hung = false
 	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
 	s.node = n
 	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {
@@ -158,13 +174,20 @@ func (c *Core) nodeDown(s *session) {
 		return
 	}
 	n.s, n.gone, n.lost, n.back, n.pending = nil, c.now.Mono, !s.info.Dialled, p2pwire.ID{}, false
+	n.heard = s.heard
 	for _, other := range c.internal {
 		if other.Name() == n.cfg.Name && other != s {
 			n.s, n.lost = other, false // connected both ways
 		}
 	}
-	if n.s == nil && n.cfg.Name == c.reign.lead {
+	if n.s != nil {
+		return
+	}
+	if n.cfg.Name == c.reign.lead {
 		c.leadDown(n)
+	}
+	if n.guest && n.cfg.Name != c.reign.lead {
+		c.reign.nodes = slices.DeleteFunc(c.reign.nodes, func(x *node) bool { return x == n })
 	}
 }
 
@@ -184,11 +207,12 @@ func (c *Core) setHeld(n *node, held bool) {
 		n.quiet, n.seen = c.now.Mono, 0
 	}
 	n.held = held
-	leash := c.cfg.Takeover.Mode != TakeoverRace && c.reign.mode != TakeoverAPI
-	if n.s != nil {
-		n.s.held = held && leash
+	for _, s := range c.internal {
+		if s.node == n {
+			s.held = held && c.reign.leashed()
+		}
 	}
-	if c.reign.mode == TakeoverAPI {
+	if c.reign.mode == TakeoverAPI && c.reign.known {
 		c.wishFor(n)
 	}
 }
@@ -237,8 +261,21 @@ func (c *Core) strayed(n *node, e *block) {
 	c.alarm(ReasonCannotHold, n.s, e)
 }
 
-// lacks is what keeps a held node from being released, in words; empty if nothing does.
+// lacks is what keeps a held node from being released within our run, in words; empty if nothing does.
 func (c *Core) lacks(n *node) string {
+	why := c.ails(n)
+	switch {
+	case why != "":
+	case c.reign.mode == TakeoverLeash && n.held && c.reserveOf(n) == 0:
+		return "no vote in reserve that it never had"
+	case c.reign.mode == TakeoverAPI && n.fault != "":
+		return "producer API: " + n.fault
+	}
+	return why
+}
+
+// ails is what keeps a node from leading, in words; empty if nothing does.
+func (c *Core) ails(n *node) string {
 	s := n.s
 	switch {
 	case !n.cfg.Role.produces():
@@ -251,10 +288,6 @@ func (c *Core) lacks(n *node) string {
 		return "does not answer"
 	case c.head != nil && !c.upToDate(n):
 		return "lags behind the public head"
-	case c.reign.mode == TakeoverLeash && n.held && c.reserveOf(n) == 0:
-		return "no vote in reserve that it never had"
-	case c.reign.mode == TakeoverAPI && n.fault != "":
-		return "producer API: " + n.fault
 	}
 	return ""
 }

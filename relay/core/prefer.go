@@ -116,7 +116,7 @@ func (c *Core) expected(e *block, above int) bool {
 		last = c.timing.prior
 	}
 	for _, s := range c.internal {
-		if s.closing || s.held || s.sync != nil || e.sent.has(s.lane) || c.rank(s) <= above {
+		if s.closing || s.node != nil && s.node.held || s.sync != nil || e.sent.has(s.lane) || c.rank(s) <= above {
 			continue
 		}
 		if p := c.timing.nodes[s.info.Name]; p != nil && p.slot != 0 && p.slot.Round() >= last && p.slot < e.slot {

@@ -29,13 +29,15 @@ type keptVote struct {
 	key   uint64 // hash of the finalizer key
 	at    time.Duration
 	by    SessionID // a node that was given it, 0 if none was
-	given lanes
+	// trusted: nobody could take it, and its source had been right about this key before.
+	trusted bool
+	given   lanes
 }
 
 // keepVote puts a vote into the reserve; given are the nodes that were sent it.
-func (c *Core) keepVote(b *buf, by SessionID, given lanes) {
+func (c *Core) keepVote(b *buf, by SessionID, given lanes, trusted bool) {
 	v, err := p2pwire.ParseVote(p2pwire.Frame(b.b).Body())
-	if err != nil {
+	if err != nil || c.blocks.get(v.BlockID) == nil {
 		return
 	}
 	r := &c.reign.reserve
@@ -46,50 +48,63 @@ func (c *Core) keepVote(b *buf, by SessionID, given lanes) {
 	}
 	*k = keptVote{
 		frame: b.retain(), block: v.BlockID, key: maphash.Bytes(c.canary.seed, v.FinalizerKey()),
-		at: c.now.Mono, by: by, given: given,
+		at: c.now.Mono, by: by, given: given, trusted: trusted && by == 0,
 	}
 }
 
 // proven tells whether a node of ours took a vote and kept its link: a bad one would cost the link of
-// the node that is to take over.
+// the node that is to take over. Who was suspended has taken nothing.
 func (c *Core) proven(k *keptVote) bool {
-	if k.by == 0 {
-		return false
-	}
-	end := c.now.Mono
-	if s := c.sessions[k.by]; s == nil || !s.ready || s.closing {
-		end = c.canary.left // when a node closed its link last: no earlier than this one can have
-		for _, n := range c.reign.nodes {
-			if n.lastID == k.by {
-				end = n.gone
-			}
+	for _, s := range c.internal {
+		if k.given.has(s.lane) && !s.closing && c.since(k.at) >= c.cfg.SurviveAfter && (!s.answers || s.heard >= k.at) {
+			return true
 		}
 	}
-	return end-k.at >= c.cfg.SurviveAfter
+	for _, n := range c.reign.nodes {
+		if k.by != 0 && n.lastID == k.by && n.s == nil {
+			return n.gone-k.at >= c.cfg.SurviveAfter && n.heard >= k.at
+		}
+	}
+	return false
 }
 
-// counts tells whether a vote would be news to a held node, for a block it has and may still vote on.
-func (c *Core) countsFor(k *keptVote, n *node) bool {
-	if k.frame == nil || k.given.has(n.s.lane) || !c.proven(k) {
+// countsFor tells whether a vote would be news to a held node, for a block it has and may still vote on.
+func (c *Core) countsFor(k *keptVote, n *node, above uint32) bool {
+	if k.frame == nil || k.given.has(n.s.lane) {
 		return false
 	}
 	e := c.blocks.get(k.block)
-	return e != nil && e.public && e.id != n.back && n.s.has(e) && e.num > n.s.rootNum &&
-		(c.head == nil || e.num+reversible > c.head.num)
+	return e != nil && e.public && e.id != n.back && n.s.has(e) && e.num > above && (k.trusted || c.proven(k))
 }
 
-// reversible is how far below the head a vote may be to count: Savanna makes a block irreversible two
-// or three blocks later.
-const reversible = 4
+// irreversible is the highest block that a held node takes for irreversible: a vote for it does not count.
+// It is two certificates below the head.
+func (c *Core) irreversible(n *node) uint32 {
+	h := c.head
+	if b := c.blocks.get(n.back); b != nil {
+		h = c.blocks.get(b.prev)
+	}
+	if h == nil || !h.savanna {
+		return n.s.rootNum
+	}
+	x := h
+	for x != nil && x.num > h.qcNum {
+		x = c.blocks.get(x.prev)
+	}
+	if x == nil {
+		return n.s.rootNum
+	}
+	return max(n.s.rootNum, x.qcNum)
+}
 
 // reserveOf counts the votes that would free a node.
 func (c *Core) reserveOf(n *node) int {
 	if n.s == nil {
 		return 0
 	}
-	count := 0
+	count, above := 0, c.irreversible(n)
 	for i := range c.reign.reserve.votes {
-		if c.countsFor(&c.reign.reserve.votes[i], n) {
+		if c.countsFor(&c.reign.reserve.votes[i], n, above) {
 			count++
 		}
 	}
@@ -100,14 +115,14 @@ func (c *Core) reserveOf(n *node) int {
 func (c *Core) giveVotes(n *node) int {
 	r := &c.reign.reserve
 	var picked [releaseVotes]*keptVote
-	count := 0
+	count, above := 0, c.irreversible(n)
 newest:
 	for i := range reserveVotes {
 		k := &r.votes[(r.next-1-i+2*reserveVotes)%reserveVotes]
 		if count == releaseVotes {
 			break
 		}
-		if !c.countsFor(k, n) {
+		if !c.countsFor(k, n, above) {
 			continue
 		}
 		for _, p := range picked[:count] {
@@ -133,17 +148,29 @@ func (r *reserve) clearLane(lane int) {
 }
 
 // origin tells whose finalizer key it is, by who brings its votes here first: our own nodes or, valid
-// ones, the network. What our finalizers vote may flow to held nodes.
-type origin struct{ ours, theirs uint32 }
+// ones, the network. What our finalizers vote may flow to held nodes. A node of ours with another way to
+// the network brings the votes of others, too: a key of which the network was first lately is not ours.
+type origin struct {
+	ours, theirs uint32        // votes since the network, or one of our nodes, was first
+	at           time.Duration // when the network was first last; 0: never
+	heard        time.Duration // when any vote came from the network last, proven or not
+}
 
-const maxOrigins = 512
+const (
+	maxOrigins = 512
+	// ourStreak is how many votes our nodes have to bring first in a row for a key of which the network
+	// was first to be ours: those that left before this relay was started come back that way.
+	ourStreak = 40
+	// voterAge is how long a foreign finalizer counts as heard.
+	voterAge = 30 * time.Second
+)
 
 func (c *Core) origin(key []byte) *origin {
 	h := maphash.Bytes(c.canary.seed, key)
 	o := c.reign.origins[h]
 	if o == nil {
 		if len(c.reign.origins) >= maxOrigins {
-			clear(c.reign.origins)
+			c.dropOrigins()
 		}
 		o = new(origin)
 		c.reign.origins[h] = o
@@ -151,29 +178,41 @@ func (c *Core) origin(key []byte) *origin {
 	return o
 }
 
+// dropOrigins makes room: keys that were not heard lately go, and if that does not help all of them.
+func (c *Core) dropOrigins() {
+	for h, o := range c.reign.origins {
+		if o.ours == 0 && c.since(o.heard) > voterAge {
+			delete(c.reign.origins, h)
+		}
+	}
+	if len(c.reign.origins) >= maxOrigins {
+		clear(c.reign.origins)
+	}
+}
+
 // voteFrom notes that a new, valid vote by a key came from a side.
 func (c *Core) voteFrom(side Side, key []byte) *origin {
 	o := c.origin(key)
 	if side == Internal {
 		o.ours++
-	} else {
-		o.theirs++
+		if o.ours >= ourStreak {
+			o.theirs = 0
+		}
+		return o
 	}
-	if o.ours > 1<<16 || o.theirs > 1<<16 {
-		o.ours, o.theirs = o.ours/2, o.theirs/2
-	}
+	o.theirs, o.ours = o.theirs+1, 0
+	o.at, o.heard = max(c.now.Mono, 1), max(c.now.Mono, 1)
 	return o
 }
 
-// own tells whether a key is of a finalizer of ours. A few of its votes may have come back through the
-// network: those that left before this relay was started.
-func (o *origin) own() bool { return o.ours > 4*o.theirs }
+// own tells whether a key is of a finalizer of ours.
+func (o *origin) own() bool { return o.ours > 0 && o.theirs == 0 }
 
-// foreigners counts the foreign finalizers that were heard.
-func (t *takeover) foreigners() int {
+// foreigners counts the foreign finalizers that were heard lately.
+func (c *Core) foreigners() int {
 	n := 0
-	for _, o := range t.origins {
-		if o.theirs > 0 && !o.own() {
+	for _, o := range c.reign.origins {
+		if o.heard != 0 && !o.own() && c.since(o.heard) <= voterAge {
 			n++
 		}
 	}

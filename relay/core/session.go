@@ -50,6 +50,8 @@ type session struct {
 	lastPush time.Duration // last catch-up push triggered by a handshake
 	pingXmt  int64         // our outstanding time message
 	pingAt   time.Duration // when it was made
+	owes     time.Duration // while one is outstanding: since when none was answered
+	xmt      int64         // transmit time of our last one
 	heard    time.Duration // when the last one that was answered was made
 	answers  bool          // it answers time messages, as every nodeos does
 	rtt      time.Duration
@@ -228,8 +230,8 @@ func (c *Core) forget(s *session, why Reason) {
 		if s.info.Side == Internal {
 			c.lineage.recheck = true // a candidate may have waited for it
 			c.linkNoted(s.Name(), false, why)
+			c.nodeDown(s) // first: what it had on trial is given to another
 			c.nodeGone(s, why)
-			c.nodeDown(s)
 			c.votes.emitterGone(s.id)
 			c.lineage.recheck = c.lineage.recheck || len(c.held) > 0 // nobody waits for it any more
 		}
@@ -260,8 +262,8 @@ func (c *Core) DialFailed(now Instant, side Side, name string, _ error) {
 	c.stats.DialsFailed[side]++
 	if side == Internal {
 		c.linkNoted(name, false, ReasonNone)
-		c.nodeUnreachable(name)
 		c.nodeLost(name)
+		c.nodeUnreachable(name)
 		c.settle()
 	}
 }

@@ -74,7 +74,7 @@ func (v *voteBook) marked(c *Core, k *finalizer, ok bool) {
 		if e := c.blocks.get(w.block); !ok || e == nil || !e.public || e.withheld {
 			c.stats.Dropped[ReasonVoteUnmarked]++
 		} else {
-			c.emitVote(w.node, e, w.key, w.frame)
+			c.emitVote(w.node, w.proc, e, w.key, w.frame)
 		}
 		c.pool.release(w.frame)
 	}

@@ -28,7 +28,7 @@ type finalizer struct {
 	mark    p2pwire.Slot // votes up to here may leave
 	asked   p2pwire.Slot // the highest mark asked for
 	id      [32]byte     // SHA-256 of the key, in marks
-	odd     []oddVoter   // nodes that voted for a branch of their own lately
+	odd     []oddVoter   // nodeos processes that voted for a branch of their own lately
 }
 
 type waitingVote struct {
@@ -36,6 +36,7 @@ type waitingVote struct {
 	block p2pwire.ID
 	key   [96]byte
 	node  SessionID
+	proc  p2pwire.ID // the nodeos process
 	until time.Duration
 	// unmarked: its block is public, but no mark covers it yet.
 	unmarked bool
@@ -47,10 +48,12 @@ type voteBook struct {
 	keys     map[[96]byte]*finalizer
 	waiting  []waitingVote
 	restored map[[32]byte]p2pwire.Slot
+	ballots  ballots
 }
 
 func (v *voteBook) init(restored []VoteMark) {
 	v.keys = make(map[[96]byte]*finalizer)
+	v.ballots.init()
 	v.restored = make(map[[32]byte]p2pwire.Slot, len(restored))
 	for _, m := range restored {
 		v.restored[m.Key] = max(v.restored[m.Key], m.Slot)
@@ -71,7 +74,10 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	if c.window.Contains(c.now.Mono, sha256.Sum256(f.Payload())) {
 		if k := c.votes.keys[[96]byte(v.FinalizerKey())]; k != nil {
-			k.even(s.id) // the very vote that was published
+			k.even(s.peerID) // the very vote that was published
+		}
+		if c.origin(v.FinalizerKey()).own() && s.node != nil {
+			s.node.voted = max(c.now.Mono, 1)
 		}
 		c.drop(s, ReasonDuplicate)
 		return
@@ -84,17 +90,17 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	switch {
 	case e != nil && e.withheld:
-		c.votes.wentOdd([96]byte(v.FinalizerKey()), s.id)
+		c.votes.wentOdd(c, [96]byte(v.FinalizerKey()), s.peerID)
 		c.drop(s, ReasonVoteWithheld)
 		return
 	case e == nil || !e.public || e.stub():
 		b := c.keep(f, owned)
-		c.waitVote(waitingVote{frame: b, block: v.BlockID, key: [96]byte(v.FinalizerKey()), node: s.id})
+		c.waitVote(waitingVote{frame: b, block: v.BlockID, key: [96]byte(v.FinalizerKey()), node: s.id, proc: s.peerID})
 		c.pool.release(b)
 		return
 	}
 	b := c.keep(f, owned)
-	c.emitVote(s.id, e, [96]byte(v.FinalizerKey()), b)
+	c.emitVote(s.id, s.peerID, e, [96]byte(v.FinalizerKey()), b)
 	c.pool.release(b)
 }
 
@@ -110,29 +116,29 @@ func (c *Core) waitVote(w waitingVote) {
 }
 
 // emitVote lets a vote for a public block out, if it keeps the order, and to the other nodes.
-func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
+func (c *Core) emitVote(from SessionID, proc p2pwire.ID, e *block, key [96]byte, b *buf) {
 	k := c.votes.finalizer(c, key)
 	if k == nil {
 		c.stats.Dropped[ReasonVoteQueueFull]++
 		return
 	}
+	if !k.even(proc) {
+		c.stats.Dropped[ReasonVoteParity]++
+		return
+	}
 	may := c.mayEmit(k, from, e.slot)
-	even := k.even(from)
 	switch {
 	case c.stop:
 		return // the marks are settled
 	case e.slot <= k.last:
 		c.stats.Dropped[ReasonVoteOrder]++
 		return
-	case !even:
-		c.stats.Dropped[ReasonVoteParity]++
-		return
 	case !may:
 		c.stats.Dropped[ReasonVoteNotEmitter]++
 		return
 	}
 	if c.cfg.VoteMarker != nil && !c.cover(k, e.slot) {
-		c.waitVote(waitingVote{frame: b, block: e.id, key: key, node: from, unmarked: true})
+		c.waitVote(waitingVote{frame: b, block: e.id, key: key, node: from, proc: proc, unmarked: true})
 		return
 	}
 	if c.window.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(b.b).Payload())) {
@@ -140,42 +146,44 @@ func (c *Core) emitVote(from SessionID, e *block, key [96]byte, b *buf) {
 		return
 	}
 	k.emitter, k.last = from, e.slot
+	c.votes.ballots.add(c.ballot(e.id[:], key[:]))
 	for i := 0; i < len(c.network); i++ {
 		c.sendVote(c.network[i], b)
 	}
-	c.fanVote(b, from, !c.origin(key[:]).own())
+	c.fanVote(b, from, !c.origin(key[:]).own(), true)
 }
 
-// oddVoter is a node that voted for a block that stayed inside. Its view of the chain is not the published
+// oddVoter is a nodeos that voted for a block that stayed inside. Its view of the chain is not the published
 // one until it votes for public blocks again.
 type oddVoter struct {
-	node   SessionID
+	proc   p2pwire.ID
 	agreed uint8
 }
 
-// parity is how many votes for public blocks in a row make a node's votes good again.
-const parity = 2
+const (
+	// parity is how many votes for public blocks in a row make a node's votes good again.
+	parity = 2
+	maxOdd = 16
+)
 
 // wentOdd notes that a node voted for a withheld block.
-func (v *voteBook) wentOdd(key [96]byte, node SessionID) {
-	k := v.keys[key]
+func (v *voteBook) wentOdd(c *Core, key [96]byte, proc p2pwire.ID) {
+	k := v.finalizer(c, key)
 	if k == nil {
 		return
 	}
-	for i := range k.odd {
-		if k.odd[i].node == node {
-			k.odd[i].agreed = 0
-			return
-		}
+	k.odd = slices.DeleteFunc(k.odd, func(o oddVoter) bool { return o.proc == proc })
+	if len(k.odd) >= maxOdd {
+		k.odd = slices.Delete(k.odd, 0, 1)
 	}
-	k.odd = append(k.odd, oddVoter{node: node})
+	k.odd = append(k.odd, oddVoter{proc: proc})
 }
 
 // even tells whether a node's votes, of which this is one for a public block, agree with what was
 // published.
-func (k *finalizer) even(node SessionID) bool {
+func (k *finalizer) even(proc p2pwire.ID) bool {
 	for i := range k.odd {
-		if o := &k.odd[i]; o.node == node {
+		if o := &k.odd[i]; o.proc == proc {
 			if o.agreed++; o.agreed < parity {
 				return false
 			}
@@ -184,6 +192,13 @@ func (k *finalizer) even(node SessionID) bool {
 		}
 	}
 	return true
+}
+
+// votedFor notes that the network votes, for a block that is known to be good.
+func (c *Core) votedFor(e *block) {
+	if e != nil && (e.survived || e.verified) {
+		c.reign.foreign = max(c.now.Mono, 1)
+	}
 }
 
 // mayEmit tells whether it is a node's turn to emit a finalizer's votes. finalizer_node takes it over
@@ -227,7 +242,7 @@ func (c *Core) sendVote(s *session, b *buf) {
 
 // fanVote gives a vote to every node but the one it came from or went to. What a foreign finalizer votes
 // is kept for the nodes that are held: it would free them.
-func (c *Core) fanVote(b *buf, except SessionID, foreign bool) {
+func (c *Core) fanVote(b *buf, except SessionID, foreign, trusted bool) {
 	var given lanes
 	by := SessionID(0)
 	held := false
@@ -237,7 +252,7 @@ func (c *Core) fanVote(b *buf, except SessionID, foreign bool) {
 		case t.id == except:
 			given.set(t.lane)
 			by = t.id
-		case t.held && (foreign || t.node.mute):
+		case t.held && (foreign || t.node == nil || t.node.mute):
 			held = true
 		case t.sync == nil:
 			c.sendVote(t, b)
@@ -246,7 +261,7 @@ func (c *Core) fanVote(b *buf, except SessionID, foreign bool) {
 		}
 	}
 	if held {
-		c.keepVote(b, by, given)
+		c.keepVote(b, by, given, trusted)
 	}
 }
 
@@ -270,9 +285,9 @@ func (v *voteBook) take(c *Core, e *block, emit bool) {
 	})
 	for _, w := range mine {
 		if emit {
-			c.emitVote(w.node, e, w.key, w.frame)
+			c.emitVote(w.node, w.proc, e, w.key, w.frame)
 		} else {
-			v.wentOdd(w.key, w.node)
+			v.wentOdd(c, w.key, w.proc)
 			c.stats.Dropped[ReasonVoteWithheld]++
 		}
 		c.pool.release(w.frame)
@@ -296,7 +311,6 @@ func (v *voteBook) emitterGone(id SessionID) {
 		if k.emitter == id {
 			k.emitter = 0
 		}
-		k.odd = slices.DeleteFunc(k.odd, func(o oddVoter) bool { return o.node == id })
 	}
 }
 
@@ -324,7 +338,11 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	if e != nil && e.claimed {
 		c.slotEcho(e, EchoVote, c.now.Mono)
 	}
-	c.reign.foreign = max(c.now.Mono, 1)
+	h := c.ballot(v.BlockID[:], v.FinalizerKey())
+	if c.votes.ballots.has(h) {
+		c.drop(s, ReasonTwin)
+		return
+	}
 	if len(c.internal) == 0 {
 		return
 	}
@@ -332,11 +350,16 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	defer c.pool.release(b)
 	pair := maphash.Bytes(c.canary.seed, v.FinalizerKey())
 	if n := s.pairs[pair]; n > 0 && n >= 1<<(3*c.canary.doubts[s.key]) {
-		c.fanVote(b, 0, !c.voteFrom(Network, v.FinalizerKey()).own())
+		c.votes.ballots.add(h)
+		c.votedFor(e)
+		c.fanVote(b, 0, !c.voteFrom(Network, v.FinalizerKey()).own(), true)
 		c.canary.watch(c, s)
 		return
 	}
 	node, _ := c.pickCanary(nil, "")
+	if node == nil && e != nil && e.public {
+		c.origin(v.FinalizerKey()).heard = max(c.now.Mono, 1) // all our nodes are held: nobody can try it
+	}
 	if node == nil || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
 		return
 	}

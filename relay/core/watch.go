@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +19,9 @@ const (
 	releaseTakes = 15 * time.Millisecond
 	// leastGrace is the least a block is waited for beyond its due time.
 	leastGrace = 8 * time.Millisecond
-	// pingNear is how often our producers are asked for a sign of life when our run is near.
-	pingNear = 250 * time.Millisecond
+	// pingNear and pingFar are how often our nodes are asked for a sign of life when our run is near, and
+	// else.
+	pingNear, pingFar = 250 * time.Millisecond, 500 * time.Millisecond
 	// voteSilence is how long votes may stay away before that is an alarm; nodes stop 5 s later.
 	voteSilence = 2 * time.Second
 )
@@ -42,8 +44,11 @@ func (c *Core) takeoverDue() {
 	}
 	t.next = c.now.Mono + stepEvery
 	c.timers.add(t.next, timer{kind: timerTakeover})
-	c.chooseMode()
 	c.watchVotes()
+	if !t.asked {
+		return
+	}
+	c.chooseMode()
 	if !t.on() {
 		return
 	}
@@ -84,7 +89,14 @@ func (c *Core) watchSlot(l *node, slot p2pwire.Slot) bool {
 	if slot <= t.watched {
 		return false
 	}
-	if at := c.deadline(l, slot); c.now.Mono < at {
+	at := c.deadline(l, slot)
+	if l.s == nil {
+		// Its session ended and it is being redialled: that takes milliseconds, or for ever.
+		if in, _ := c.run(); in {
+			at = min(at, l.gone+redialTakes)
+		}
+	}
+	if c.now.Mono < at {
 		c.stepAt(at)
 		return false
 	}
@@ -92,7 +104,7 @@ func (c *Core) watchSlot(l *node, slot p2pwire.Slot) bool {
 		return false
 	}
 	n := c.standby(l)
-	if n == nil || !c.armed(n) && l.s != nil {
+	if n == nil || l.s != nil && (!c.armed(n) || c.lacks(n) != "") {
 		t.watched = slot // nobody to release
 		return false
 	}
@@ -163,7 +175,7 @@ func (c *Core) waitsElse(l *node, slot p2pwire.Slot) bool {
 // has to become quiet anew.
 func (c *Core) watchHung() {
 	for _, n := range c.reign.nodes {
-		hung := n.s != nil && c.silent(n.s) && c.since(n.s.pingAt) > silentAfter
+		hung := n.s != nil && n.s.answers && n.s.pingXmt != 0 && c.since(n.s.owes) > silentAfter
 		if n.hung && !hung {
 			n.quiet, n.seen = c.now.Mono, 0
 		}
@@ -171,13 +183,14 @@ func (c *Core) watchHung() {
 	}
 }
 
-// watchNodes asks the nodes that matter for a sign of life when our run is near.
+// watchNodes asks our nodes for a sign of life: it tells who hangs, and who took the votes it was given.
 func (c *Core) watchNodes() {
-	if in, until := c.run(); !in && until > 2*eve {
-		return
+	every := pingFar
+	if in, until := c.run(); in || until <= 2*eve {
+		every = pingNear
 	}
 	for _, n := range c.reign.nodes {
-		if s := n.s; s != nil && !s.closing && n.cfg.Role.produces() && s.pingXmt == 0 && c.since(s.pingAt) >= pingNear {
+		if s := n.s; s != nil && !s.closing && c.since(s.pingAt) >= every {
 			c.ping(s)
 		}
 	}
@@ -205,13 +218,18 @@ func (c *Core) watchVotes() {
 		c.warn(ReasonNoVotes, fmt.Sprintf("none for %.1f s from %d network peers", quiet.Seconds(), len(c.network)))
 	}
 	switch quiet := c.since(t.ourVote); {
-	case t.ourVote == 0:
+	case t.ourVote == 0 && (c.since(t.up) < c.cfg.Takeover.VoteTimeout || !c.hasFinalizer()):
 	case quiet < voteSilence:
 		t.silent = false
 	case !t.silent:
 		t.silent = true
 		c.warn(ReasonFinalizerSilent, fmt.Sprintf("no vote for %.1f s", quiet.Seconds()))
 	}
+}
+
+// hasFinalizer tells whether a node of ours is there to vote, by its role or by name.
+func (c *Core) hasFinalizer() bool {
+	return c.cfg.FinalizerNode != "" || slices.ContainsFunc(c.reign.nodes, func(n *node) bool { return n.cfg.Role == RoleFinalizer })
 }
 
 // watchStandby tells in time that nobody could take over.

@@ -62,6 +62,6 @@ func (a *producerAPI) close() {
 		a.listener.Close()
 		return
 	}
-	a.server.Close()
+	_ = a.server.Close() // the listener may be closed already
 	<-a.over
 }

@@ -49,8 +49,8 @@ func TestRun(t *testing.T) {
 	}{
 		{"race on savanna", Options{Takeover: "race", lead: 3 * time.Second}, checkRace, nil},
 		{"race on legacy", Options{Takeover: "race", Chain: "legacy", lead: 3 * time.Second}, checkRace, nil},
-		{"leash", Options{Takeover: "leash", lead: 6 * time.Second, eager: true}, checkLead, append(leadView, "voter votes")},
-		{"api on legacy", Options{Takeover: "api", Chain: "legacy", lead: 6 * time.Second, eager: true}, checkLead, leadView},
+		{"leash", Options{Takeover: "leash", Nodes: 2, lead: 7 * time.Second, eager: true}, checkLead, append(leadView, "voter votes")},
+		{"api on legacy", Options{Takeover: "api", Chain: "legacy", Nodes: 2, lead: 7 * time.Second, eager: true}, checkLead, leadView},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,14 +85,15 @@ func checkRace(t *testing.T, s *Summary) {
 	}
 }
 
-// checkLead: another node led the rest of the round. What the kill cost is a matter of the machine.
+// checkLead: another node was released when the lead was killed. What the kill cost is a matter of the
+// machine.
 func checkLead(t *testing.T, s *Summary) {
-	if s.Releases == 0 || s.LeadChanges < 2 || len(s.Won) < 2 {
+	if s.Releases == 0 || s.LeadChanges < 2 {
 		t.Errorf("%+v", s)
 	}
 }
 
-var leadView = []string{"LEAD node1 (lead_chosen)", "node2 held, armed", "KILL node1, which leads", "node1 does not (lead_"}
+var leadView = []string{"(lead_chosen)", "held, armed", "which leads: in our round", "does not (lead_"}
 
 // TestInterrupt ends a run in the middle of a round: the summary is about what was until then.
 func TestInterrupt(t *testing.T) {

@@ -50,7 +50,7 @@ type Options struct {
 	lead time.Duration
 	// rounds, if not zero, ends the run after so many own rounds instead of after Duration.
 	rounds int
-	// eager has nodes die in our first round already.
+	// eager has nodes die in our first round already, ready or not.
 	eager bool
 }
 

@@ -52,10 +52,15 @@ func TestDefaultTakeover(t *testing.T) {
 		{Options{Chain: "legacy"}, "race"},
 		{Options{Takeover: "race"}, "race"},
 		{Options{Takeover: "auto"}, "auto"},
+		{Options{Takeover: "api"}, "api"},
 	} {
 		c.o.Duration = time.Second
-		if got, err := c.o.withDefaults(); err != nil || got.Takeover != c.want {
+		got, err := c.o.withDefaults()
+		if err != nil || got.Takeover != c.want {
 			t.Errorf("%+v: takeover %q, %v, want %q", c.o, got.Takeover, err, c.want)
+		}
+		if others, want := len(got.course().others), map[bool]int{true: 3, false: 2}[c.want == "race"]; others != want {
+			t.Errorf("%+v: %d other producers, want %d", c.o, others, want)
 		}
 	}
 }

@@ -9,9 +9,10 @@ import (
 	"bprelay/test/simnet"
 )
 
-// A plan depends on where in the cycle of rounds the start falls: all places are tried.
+// A plan depends on where in the cycle of rounds the start falls: all places are tried. api and auto have
+// the course of leash.
 func TestPlan(t *testing.T) {
-	for _, takeover := range []string{"race", "leash", "api", "auto"} {
+	for _, takeover := range []string{"race", "leash"} {
 		t.Run(takeover, func(t *testing.T) { checkPlans(t, takeover) })
 	}
 }
@@ -26,8 +27,8 @@ func checkPlans(t *testing.T, takeover string) {
 		lead, kills = 9*time.Second, []bool{true}
 	}
 	base := p2pwire.Slot(1_700_000_000).Time()
-	for i := range 2400 {
-		now := base + int64(i)*int64(10*time.Millisecond)
+	for i := range 480 {
+		now := base + int64(i)*int64(51*time.Millisecond)
 		p := newPlan(now, o, rand.New(rand.NewPCG(uint64(i), 0)))
 		chain := simnet.NewChain(simnet.ChainConfig{Producers: p.schedule, Genesis: p.start})
 		for slot := p.first; slot < p.first+2*p.cycle; slot++ {

@@ -76,11 +76,11 @@ func (r *reign) news() string {
 }
 
 // unready says why a kill would show nothing yet; empty if it would.
-func (r *reign) unready(victim string, eager bool) string {
+func (r *reign) unready(victim string) string {
 	if r.race() {
 		return ""
 	}
-	if !r.knows && !eager {
+	if !r.knows {
 		return "the relay does not know the schedule yet"
 	}
 	for _, n := range r.status.Nodes {
@@ -117,8 +117,8 @@ func (d *director) appointed(ctx context.Context, k kill, now int64) {
 	if victim == nil {
 		return
 	}
-	why := d.reign.unready(victim.cfg.Name, d.o.eager)
-	if why == "" {
+	why := d.reign.unready(victim.cfg.Name)
+	if why == "" || d.o.eager {
 		d.kill(k, victim)
 		return
 	}

@@ -51,19 +51,17 @@ func TestUnready(t *testing.T) {
 		status core.TakeoverStatus
 		victim string
 		knows  bool
-		eager  bool
 		want   string // part of it; empty: ready
 	}{
-		{"race", core.TakeoverStatus{}, "node1", false, false, ""},
-		{"armed", court(core.NodeArming, core.NodeArmed), "node1", true, false, ""},
-		{"schedule", court(core.NodeArmed), "node1", false, false, "schedule"},
-		{"schedule does not matter", court(core.NodeArmed), "node1", false, true, ""},
-		{"nobody", court(core.NodeArming, core.NodeNotReady), "node1", true, false, "no other node"},
-		{"the armed one dies, the lead lives", court(core.NodeArmed, core.NodeAbsent), "node2", true, false, ""},
-		{"the only one", court(), "node1", true, true, "no other node"},
+		{"race", core.TakeoverStatus{}, "node1", false, ""},
+		{"armed", court(core.NodeArming, core.NodeArmed), "node1", true, ""},
+		{"schedule", court(core.NodeArmed), "node1", false, "schedule"},
+		{"nobody", court(core.NodeArming, core.NodeNotReady), "node1", true, "no other node"},
+		{"the armed one dies, the lead lives", court(core.NodeArmed, core.NodeAbsent), "node2", true, ""},
+		{"the only one", court(), "node1", true, "no other node"},
 	} {
 		r := reign{status: c.status, knows: c.knows}
-		if got := r.unready(c.victim, c.eager); c.want == "" && got != "" || !strings.Contains(got, c.want) {
+		if got := r.unready(c.victim); c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

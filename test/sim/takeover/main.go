@@ -1,4 +1,4 @@
-// Takeover prints how many slots are lost when something happens to the leading node, by kind of fault
+// Command takeover prints how many slots are lost when something happens to the leading node, by kind of fault
 // and by the moment in the round:
 //
 //	go run ./test/sim/takeover --step 10ms
