@@ -18,8 +18,9 @@ type court struct {
 	n, a, b, f *peer
 	head       blk
 	voters     int
-	lead       *peer // who makes our blocks
-	voteLast   bool  // our finalizer's vote comes 50 ms behind those of the others
+	lead       *peer        // who makes our blocks
+	voteLast   bool         // our finalizer's vote comes 50 ms behind those of the others
+	since      p2pwire.Slot // bpbeta makes all blocks before it
 	before     func(slot p2pwire.Slot)
 }
 
@@ -55,7 +56,9 @@ func newCourt(t *testing.T, voters int, change ...func(*core.Config)) *court {
 }
 
 // ours tells whose a slot is.
-func (c *court) ours(slot p2pwire.Slot) bool { return (slot-base)%courtPeriod < p2pwire.RoundSlots }
+func (c *court) ours(slot p2pwire.Slot) bool {
+	return slot >= c.since && (slot-base)%courtPeriod < p2pwire.RoundSlots
+}
 
 // to plays the chain up to and including a slot: each block comes when it is due, and the votes for it
 // 10 ms later.
@@ -73,7 +76,7 @@ func (c *court) to(last p2pwire.Slot) {
 			c.lead.send(c.head.frame)
 		} else {
 			other := otherName
-			if (slot-base)%courtPeriod >= 2*p2pwire.RoundSlots {
+			if slot >= c.since && (slot-base)%courtPeriod >= 2*p2pwire.RoundSlots {
 				other = thirdName
 			}
 			c.head = makeBlock(c.head, slot, other, savanna(c.head.id.Num()-1), mark(byte(slot)))
@@ -315,6 +318,22 @@ func TestLateFirstBlockIsWaitedForBeyondItsTimestamp(t *testing.T) {
 	// That slot is lost, B has to make the next one, and is not given up over the one that is.
 	c.run(300 * time.Millisecond)
 	if s := c.takeover(); s.Releases != 1 || s.Lead != "b" {
+		t.Errorf("%d releases, %s leads", s.Releases, s.Lead)
+	}
+}
+
+// A schedule of one producer becomes one of three: by what was known until then our round would come again
+// at once, and by what is known from then on it does not.
+func TestChangedScheduleReleasesNobody(t *testing.T) {
+	c := newCourt(t, 3, func(cfg *core.Config) { cfg.Takeover.Mode = core.TakeoverLeash })
+	c.since = base + courtPeriod
+	c.before = func(slot p2pwire.Slot) {
+		if slot.Index() == 0 && !c.ours(slot) {
+			c.until(slot, 5*time.Millisecond) // it takes its time through the network
+		}
+	}
+	c.to(c.since + 4*courtPeriod)
+	if s := c.takeover(); s.Releases != 0 || s.Lead != "a" {
 		t.Errorf("%d releases, %s leads", s.Releases, s.Lead)
 	}
 }

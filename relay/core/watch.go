@@ -86,7 +86,7 @@ func (c *Core) watchRun() {
 // it did.
 func (c *Core) watchSlot(l *node, slot p2pwire.Slot) bool {
 	t := &c.reign
-	if slot <= t.watched {
+	if slot <= t.watched || c.doubtful(slot) {
 		return false
 	}
 	at := c.deadline(l, slot)
@@ -111,6 +111,18 @@ func (c *Core) watchSlot(l *node, slot p2pwire.Slot) bool {
 	t.releases++
 	c.setLead(n, ReasonLeadLate)
 	return true
+}
+
+// doubtful tells whether a slot is ours by nothing but a schedule that the round before contradicts: it
+// has changed.
+func (c *Core) doubtful(slot p2pwire.Slot) bool {
+	b := &c.slots.rounds
+	r := b.known(slot.Round())
+	if r == nil || r.own {
+		return false
+	}
+	last, before := b.known(r.number-1), b.known(r.number-1-b.period)
+	return last != nil && last.public && before != nil && before.public && last.producer != before.producer
 }
 
 // missed tells whether a slot of ours that is over had no block though the lead was to make it: where
