@@ -63,6 +63,7 @@ type block struct {
 	given    lanes // nodes that were sent this very payload, or sent it
 	arrived  time.Duration
 	left     time.Duration // claimed: when it was queued for the network
+	voted    time.Duration // when a foreign finalizer's vote for it came last, 0: none did
 	waits    time.Duration // own: Mono until which it waits for a preferred node's, once it did
 	until    int64         // held: Wall at which it is judged again at the latest
 	armed    time.Duration // held: Mono at which its timer is due

@@ -19,6 +19,7 @@ type court struct {
 	head       blk
 	voters     int
 	lead       *peer // who makes our blocks
+	voteLast   bool  // our finalizer's vote comes 50 ms behind those of the others
 	before     func(slot p2pwire.Slot)
 	others     func(slot p2pwire.Slot) p2pwire.Name // who has a foreign slot; 0 or nil: by the schedule
 }
@@ -85,9 +86,15 @@ func (c *court) to(last p2pwire.Slot) {
 			c.n.send(c.head.frame)
 		}
 		c.run(10 * time.Millisecond)
-		c.f.send(voteFrame(c.head, 1))
+		if !c.voteLast {
+			c.f.send(voteFrame(c.head, 1))
+		}
 		for i := range c.voters {
 			c.n.send(voteFrame(c.head, byte(50+i)))
+		}
+		if c.voteLast {
+			c.run(50 * time.Millisecond)
+			c.f.send(voteFrame(c.head, 1))
 		}
 		c.n.alive()
 		for _, p := range []*peer{c.a, c.b, c.f} {
@@ -534,6 +541,21 @@ func TestVotelessNetworkAndSilentFinalizer(t *testing.T) {
 	c.to(first + 10)
 	if c.event(core.EventAlarm, core.ReasonFinalizerSilent) == nil {
 		t.Error("no alarm when our finalizer is silent")
+	}
+}
+
+// The network may vote before anything shows that the block is good.
+func TestEarlyVotesAreNoSilence(t *testing.T) {
+	c, first := settled(t, 0)
+	c.voteLast = true
+	c.to(first + courtPeriod)
+	if e := c.event(core.EventAlarm, core.ReasonNoVotes); e != nil {
+		t.Errorf("an alarm though all vote: %s", e.Detail)
+	}
+	c.voters = 0
+	c.to(c.head.slot + 6)
+	if c.event(core.EventAlarm, core.ReasonNoVotes) == nil {
+		t.Error("no alarm when none does")
 	}
 }
 

@@ -194,11 +194,25 @@ func (k *finalizer) even(proc p2pwire.ID) bool {
 	return true
 }
 
-// votedFor notes that the network votes for its blocks.
+// votedFor notes that the network votes for a block. That it votes for good ones shows when they have
+// proven to be.
 func (c *Core) votedFor(e *block) {
-	if e != nil && e.public {
-		c.reign.foreign = max(c.now.Mono, 1)
+	if e != nil {
+		e.voted = max(c.now.Mono, 1)
 	}
+}
+
+// foreignVote is when the network voted last for a block that is known to be good.
+func (c *Core) foreignVote() time.Duration {
+	const near = 8 // votes come within a few slots
+	e := c.head
+	for i := 0; i < near && e != nil; i++ {
+		if e.survived || e.verified {
+			c.reign.foreign = max(c.reign.foreign, e.voted)
+		}
+		e = c.blocks.get(e.prev)
+	}
+	return c.reign.foreign
 }
 
 // mayEmit tells whether it is a node's turn to emit a finalizer's votes. finalizer_node takes it over

@@ -210,7 +210,7 @@ func (c *Core) watchVotes() {
 	if !fresh || len(c.internal) == 0 {
 		return
 	}
-	switch quiet := c.since(max(t.foreign, t.up)); {
+	switch quiet := c.since(max(c.foreignVote(), t.up)); {
 	case quiet < voteSilence:
 		t.voteless = false
 	case !t.voteless && len(c.network) > 0 && quiet >= voteSilence:

@@ -30,8 +30,8 @@ type leadResult struct {
 	// next is how long after the fault the network first saw a block of another node's, in the same
 	// round; 0 if there was none to come.
 	next time.Duration
-	// obeyed is how long after the last release the released node's first block was seen, margin how
-	// long before its timestamp.
+	// obeyed is how long after the last release the released node's first block left the relay, margin how
+	// long before its timestamp the network saw it.
 	obeyed, margin time.Duration
 	successor      string
 }
@@ -154,7 +154,7 @@ func (n *network) judgeLead(ctx context.Context, r *leadResult) error {
 			return err
 		}
 	}
-	r.measure(chain, n.watch.network.firstSeen, signed)
+	r.measure(chain, n.watch.network.firstSeen, n.watch.outlet.firstSeen, signed)
 	for _, node := range append([]*node{n.api}, n.public...) {
 		switches, err := forkSwitches(node.logPath, slotTime(r.first), slotTime(r.last+1))
 		if err != nil {
@@ -177,9 +177,9 @@ func (n *network) judgeLead(ctx context.Context, r *leadResult) error {
 	return nil
 }
 
-// measure counts by the chain, by when the public nodes' taps first saw a block, and by what our nodes
-// say they signed.
-func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen func(p2pwire.ID) time.Time, signed map[string][]producedBlock) {
+// measure counts by the chain, by when the taps at the public nodes and at the relay first saw a block,
+// and by what our nodes say they signed.
+func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen, left func(p2pwire.ID) time.Time, signed map[string][]producedBlock) {
 	if len(r.releases) > 0 {
 		r.successor = r.releases[len(r.releases)-1].node
 	}
@@ -203,8 +203,8 @@ func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen func(p2pwir
 		if d := first.Sub(r.at); d > 0 && r.next == 0 && r.at.After(begin(r.round)) {
 			r.next = d
 		}
-		if r.margin == 0 && len(r.releases) > 0 && first.After(r.releases[len(r.releases)-1].at) {
-			r.obeyed, r.margin = first.Sub(r.releases[len(r.releases)-1].at), slotTime(s).Sub(first)
+		if out := left(b.ID); r.obeyed == 0 && len(r.releases) > 0 && out.After(r.releases[len(r.releases)-1].at) {
+			r.obeyed, r.margin = out.Sub(r.releases[len(r.releases)-1].at), slotTime(s).Sub(first)
 		}
 	}
 	for name, blocks := range signed {
