@@ -66,6 +66,11 @@ func (c *Core) addChange(r *slotRecord) {
 // and is deaf to the one it was kept behind.
 const applyTakes = 60 * time.Millisecond
 
+// looksFor is how long behind a slot's timestamp a node may look whether it may produce: it does so at
+// every one, besides when a block comes. Freed then, and without the block it was kept behind, it would
+// begin a branch of its own.
+const looksFor = 10 * time.Millisecond
+
 // release frees a node: votes first, when the block it was given last can have been applied; then, when
 // the votes can have been processed, the block upon which it looks.
 func (c *Core) release(n *node) {
@@ -78,7 +83,19 @@ func (c *Core) release(n *node) {
 	if n.gave != 0 {
 		n.votesAt = max(n.votesAt, n.gave+applyTakes)
 	}
+	if !n.back.IsZero() {
+		n.votesAt = c.besideSlot(n.votesAt)
+	}
 	c.releaseStep(n)
+}
+
+// besideSlot is the first time from at on (Mono) when no slot's timestamp falls between votes and block.
+func (c *Core) besideSlot(at time.Duration) time.Duration {
+	slot := p2pwire.SlotAt(c.wall() + int64(at-c.now.Mono))
+	if next := c.mono((slot + 1).Time()); at > next-c.cfg.Takeover.ReleasePause-looksFor {
+		return next + looksFor
+	}
+	return max(at, c.mono(slot.Time())+looksFor)
 }
 
 // releaseStep does what of a release is due.
@@ -285,13 +302,17 @@ func (c *Core) judged(s *session, e *block) {
 		c.strayed(n, e)
 	case e.withheld && (e.why == ReasonSlotTaken || e.why == ReasonNotLineage || e.why == ReasonParentWithheld):
 		w := t.find(c.lineage.lead)
-		if w == nil || w == n || w.s == nil || !w.cfg.Role.produces() {
-			if w = c.standby(n); w == nil || !c.armed(w) {
-				return
+		able := w != nil && w != n && w.s != nil && w.cfg.Role.produces()
+		// If nobody has the slot, who had the lineage is as late as when it was given up.
+		if !able || e.why != ReasonSlotTaken {
+			if x := c.standby(n); x != nil && x != w && c.armed(x) {
+				w, able = x, true
+				t.releases++
 			}
-			t.releases++
 		}
-		c.setLead(w, ReasonLeadOvertaken)
+		if able {
+			c.setLead(w, ReasonLeadOvertaken)
+		}
 	}
 }
 
