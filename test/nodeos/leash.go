@@ -197,7 +197,7 @@ func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen, left func(
 		if first.After(slotTime(s)) {
 			r.late++
 		}
-		if signedBy(signed[r.victim], b.ID) {
+		if !r.signedByOther(signed, b.ID) {
 			continue
 		}
 		if d := first.Sub(r.at); d > 0 && r.next == 0 && r.at.After(begin(r.round)) {
@@ -225,8 +225,14 @@ func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen, left func(
 	}
 }
 
-func signedBy(blocks []producedBlock, id p2pwire.ID) bool {
-	return slices.ContainsFunc(blocks, func(b producedBlock) bool { return b.is(id) })
+// signedByOther tells whether another node than the victim made a block. Both may have made the very same.
+func (r *leadResult) signedByOther(signed map[string][]producedBlock, id p2pwire.ID) bool {
+	for name, blocks := range signed {
+		if name != r.victim && slices.ContainsFunc(blocks, func(b producedBlock) bool { return b.is(id) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // bounds are what a fault may cost.

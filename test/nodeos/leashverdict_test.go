@@ -103,7 +103,7 @@ func TestLeadMeasure(t *testing.T) {
 	x := newFate(faultKill, 2100*time.Millisecond)
 	delete(x.chain, x.slot(11))
 	x.seen[x.chain[x.slot(6)].ID] = slotTime(x.slot(6)).Add(3 * time.Millisecond)
-	x.signed[nodeA] = append(x.signed[nodeA], producedBlock{x.slot(4), "0123456789abcdef"})
+	x.signed[nodeA] = append(x.signed[nodeA], producedBlock{x.slot(4), x.signed[nodeB][0].id}, producedBlock{x.slot(5), "0123456789abcdef"})
 	x.signed[nodeB] = append(x.signed[nodeB], producedBlock{x.slot(4), "fedcba9876543210"})
 	x.measure()
 	r := x.r
