@@ -66,6 +66,12 @@ func (c *Core) addChange(r *slotRecord) {
 // and is deaf to the one it was kept behind.
 const applyTakes = 60 * time.Millisecond
 
+const (
+	// boundaryRoom is how long before a slot's timestamp a released node must have its block, and
+	// behindBoundary how long behind it the release begins otherwise.
+	boundaryRoom, behindBoundary = 5 * time.Millisecond, 5 * time.Millisecond
+)
+
 // release frees a node: votes first, when the block it was given last can have been applied; then, when
 // the votes can have been processed, the block upon which it looks.
 func (c *Core) release(n *node) {
@@ -77,6 +83,13 @@ func (c *Core) release(n *node) {
 	n.pending, n.votesAt = true, n.freed
 	if n.gave != 0 {
 		n.votesAt = max(n.votesAt, n.gave+applyTakes)
+	}
+	// At a slot's timestamp a node looks by itself: freed before it and given the block behind it, it would
+	// begin on the block below.
+	now := c.wall() + int64(n.votesAt-c.now.Mono)
+	next := (p2pwire.SlotAt(now) + 1).Time()
+	if c.dueTrusted() && now+int64(c.cfg.Takeover.ReleasePause+boundaryRoom) > next {
+		n.votesAt += time.Duration(next-now) + behindBoundary
 	}
 	c.releaseStep(n)
 }
@@ -284,8 +297,9 @@ func (c *Core) judged(s *session, e *block) {
 	case n.cfg.Name != t.lead:
 		c.strayed(n, e)
 	case e.withheld && (e.why == ReasonSlotTaken || e.why == ReasonNotLineage || e.why == ReasonParentWithheld):
-		w := t.find(c.lineage.lead)
+		w := c.winner(e)
 		if w == nil || w == n || w.s == nil || !w.cfg.Role.produces() {
+			// It began on the wrong block, and who made the right one is not there any more.
 			if w = c.standby(n); w == nil || !c.armed(w) {
 				return
 			}
@@ -293,6 +307,15 @@ func (c *Core) judged(s *session, e *block) {
 		}
 		c.setLead(w, ReasonLeadOvertaken)
 	}
+}
+
+// winner is the node whose block has a candidate's slot, nil if there is none.
+func (c *Core) winner(e *block) *node {
+	id, ok := c.claims.Get(uint64(e.producer), uint32(e.slot))
+	if b := c.blocks.get(id); ok && b != nil && b.node != "" {
+		return c.reign.find(b.node)
+	}
+	return nil
 }
 
 // run tells whether one of our runs is under way, or about to be, and else how long it is until then;

@@ -277,6 +277,50 @@ func TestReleaseWaitsUntilTheLastBlockIsApplied(t *testing.T) {
 	c.b.want(tip)
 }
 
+// A lead that is suspended keeps its link. The node that was released instead of it begins on the wrong
+// block: it is another one's turn then, not that of the one that made the right block and hangs.
+func TestHungLeadIsNotMadeToLeadAgain(t *testing.T) {
+	c, first := settled(t, 0, func(cfg *core.Config) {
+		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: "d", Role: core.RoleProducer, Priority: -1})
+	})
+	d := c.open(core.Internal, "d").answers(0)
+	d.handshake(c.head, c.head)
+	c.before = func(p2pwire.Slot) { d.alive() }
+	first += courtPeriod
+	c.to(first + 3)
+	parent := c.head
+	c.to(first + 4)
+	c.lead, c.a.clock, c.a.gone = nil, nil, true
+	c.until(first+5, early(first+5)-70*time.Millisecond)
+	if c.takeover().Lead != "b" {
+		t.Fatalf("%s leads", c.takeover().Lead)
+	}
+	c.b.send(makeBlock(parent, first+5, ourName, savanna(parent.id.Num()-1), mark(77)).frame)
+	if s := c.takeover(); s.Lead != "d" {
+		t.Errorf("%s leads", s.Lead)
+	}
+}
+
+// A node that is freed looks by itself at the next slot's timestamp. If the block it is kept behind cannot
+// be there before, it is freed behind it.
+func TestReleaseDoesNotStraddleASlot(t *testing.T) {
+	c, first := settled(t, 0)
+	c.to(first + 3)
+	c.until(first+3, 12*time.Millisecond)
+	c.b.clear()
+	c.die(c.a)
+	c.until(first+3, -4*time.Millisecond)
+	if foreign(c.b) != 0 {
+		t.Error("it was freed before the timestamp")
+	}
+	c.until(first+3, -6*time.Millisecond)
+	if foreign(c.b) == 0 || len(c.b.blocks()) != 0 {
+		t.Error("it was not freed behind the timestamp")
+	}
+	c.until(first+3, -16*time.Millisecond)
+	c.b.want(c.head)
+}
+
 // A link that breaks is no death: the lead is dialled at once, and goes on.
 func TestBrokenLinkReleasesNobody(t *testing.T) {
 	c, first := settled(t, 0)
