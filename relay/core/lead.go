@@ -66,10 +66,12 @@ func (c *Core) addChange(r *slotRecord) {
 // and is deaf to the one it was kept behind.
 const applyTakes = 60 * time.Millisecond
 
-// looksFor is how long behind a slot's timestamp a node may look whether it may produce: it does so at
-// every one, besides when a block comes. Freed then, and without the block it was kept behind, it would
-// begin a branch of its own.
-const looksFor = 10 * time.Millisecond
+const (
+	// boundaryRoom is how long before a slot's timestamp a released node must have its block, and
+	// behindBoundary how long behind it the release begins otherwise. Real nodes that were freed with
+	// their block due 3 to 11 ms before the timestamp began a branch of their own in most cases.
+	boundaryRoom, behindBoundary = 10 * time.Millisecond, 10 * time.Millisecond
+)
 
 // release frees a node: votes first, when the block it was given last can have been applied; then, when
 // the votes can have been processed, the block upon which it looks.
@@ -83,19 +85,14 @@ func (c *Core) release(n *node) {
 	if n.gave != 0 {
 		n.votesAt = max(n.votesAt, n.gave+applyTakes)
 	}
-	if !n.back.IsZero() {
-		n.votesAt = c.besideSlot(n.votesAt)
+	// At a slot's timestamp a node looks by itself: freed before it and given the block behind it, it would
+	// begin on the block below.
+	now := c.wall() + int64(n.votesAt-c.now.Mono)
+	next := (p2pwire.SlotAt(now) + 1).Time()
+	if c.dueTrusted() && now+int64(c.cfg.Takeover.ReleasePause+boundaryRoom) > next {
+		n.votesAt += time.Duration(next-now) + behindBoundary
 	}
 	c.releaseStep(n)
-}
-
-// besideSlot is the first time from at on (Mono) when no slot's timestamp falls between votes and block.
-func (c *Core) besideSlot(at time.Duration) time.Duration {
-	slot := p2pwire.SlotAt(c.wall() + int64(at-c.now.Mono))
-	if next := c.mono((slot + 1).Time()); at > next-c.cfg.Takeover.ReleasePause-looksFor {
-		return next + looksFor
-	}
-	return max(at, c.mono(slot.Time())+looksFor)
 }
 
 // releaseStep does what of a release is due.
@@ -301,19 +298,25 @@ func (c *Core) judged(s *session, e *block) {
 	case n.cfg.Name != t.lead:
 		c.strayed(n, e)
 	case e.withheld && (e.why == ReasonSlotTaken || e.why == ReasonNotLineage || e.why == ReasonParentWithheld):
-		w := t.find(c.lineage.lead)
-		able := w != nil && w != n && w.s != nil && w.cfg.Role.produces()
-		// If nobody has the slot, who had the lineage is as late as when it was given up.
-		if !able || e.why != ReasonSlotTaken {
-			if x := c.standby(n); x != nil && x != w && c.armed(x) {
-				w, able = x, true
-				t.releases++
+		w := c.winner(e)
+		if w == nil || w == n || w.s == nil || !w.cfg.Role.produces() {
+			// It began on the wrong block, and who made the right one is not there any more.
+			if w = c.standby(n); w == nil || !c.armed(w) {
+				return
 			}
+			t.releases++
 		}
-		if able {
-			c.setLead(w, ReasonLeadOvertaken)
-		}
+		c.setLead(w, ReasonLeadOvertaken)
 	}
+}
+
+// winner is the node whose block has a candidate's slot, nil if there is none.
+func (c *Core) winner(e *block) *node {
+	id, ok := c.claims.Get(uint64(e.producer), uint32(e.slot))
+	if b := c.blocks.get(id); ok && b != nil && b.node != "" {
+		return c.reign.find(b.node)
+	}
+	return nil
 }
 
 // run tells whether one of our runs is under way, or about to be, and else how long it is until then;

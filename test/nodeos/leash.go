@@ -22,10 +22,11 @@ type leadResult struct {
 	lost []int // indices in the round
 	late int   // seen later than their timestamp
 	// siblings are blocks signed for slots of ours beside those of the chain: by the victim, which goes
-	// on by itself where it can, by whoever led after it, and by nodes that were held all the time.
+	// on by itself where it can, by those who led after it, and by nodes that were held all the time.
 	byVictim, bySuccessor, byHeld int
 	forks                         int // public nodes that left a branch, and blocks that a public node gave away and the chain lacks
-	// releases are the changes of the lead from the fault to the round's end.
+	// releases are the changes of the lead from the fault to the round's end: a good lead that is late
+	// because the machine is loaded is replaced as well.
 	releases []leadChange
 	// next is how long after the fault the network first saw a block of another node's, in the same
 	// round; 0 if there was none to come.
@@ -33,7 +34,6 @@ type leadResult struct {
 	// obeyed is how long after the last release the released node's first block left the relay, margin how
 	// long before its timestamp the network saw it.
 	obeyed, margin time.Duration
-	successor      string
 }
 
 // leadBefore and leadAfter are how far the judged slots reach around the round's first.
@@ -180,9 +180,6 @@ func (n *network) judgeLead(ctx context.Context, r *leadResult) error {
 // measure counts by the chain, by when the taps at the public nodes and at the relay first saw a block,
 // and by what our nodes say they signed.
 func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen, left func(p2pwire.ID) time.Time, signed map[string][]producedBlock) {
-	if len(r.releases) > 0 {
-		r.successor = r.releases[len(r.releases)-1].node
-	}
 	for s := r.round; s < r.round+p2pwire.RoundSlots; s++ {
 		b, there := chain[s]
 		if !there {
@@ -212,10 +209,10 @@ func (r *leadResult) measure(chain map[p2pwire.Slot]chainBlock, seen, left func(
 			if c, there := chain[b.slot]; there && b.is(c.ID) {
 				continue
 			}
-			switch name {
-			case r.victim:
+			switch {
+			case name == r.victim:
 				r.byVictim++
-			case r.successor:
+			case slices.ContainsFunc(r.releases, func(l leadChange) bool { return l.node == name }):
 				r.bySuccessor++
 			default:
 				r.byHeld++
