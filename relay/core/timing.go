@@ -130,7 +130,7 @@ func (p *pace) learn(i int, offset time.Duration) {
 }
 
 // maxVary bounds what is believed of how much a node's blocks vary, leastVary is what any do.
-const maxVary, leastVary = 60 * time.Millisecond, 4 * time.Millisecond
+const maxVary, leastVary = 80 * time.Millisecond, 4 * time.Millisecond
 
 // jitter is by how much a node's blocks may come behind their due time without anything being wrong.
 func (c *Core) jitter(node string) time.Duration {

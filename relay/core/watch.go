@@ -132,7 +132,7 @@ func (c *Core) deadline(l *node, slot p2pwire.Slot) time.Duration {
 	if room := -due - c.releaseTime(); room < grace && room >= max(2*jitter, leastGrace) {
 		grace = room
 	}
-	at := c.mono(slot.Time()) + due + max(grace, jitter)
+	at := c.mono(slot.Time()) + due + max(grace, jitter*3/2)
 	if l.freed != 0 && c.since(l.freed) < freedFor {
 		at = max(at, l.freed+firstBlock)
 	}
