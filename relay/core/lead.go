@@ -28,6 +28,9 @@ func (c *Core) setLead(n *node, why Reason) {
 	if n.cfg.Name == old {
 		return
 	}
+	if !t.known {
+		t.since = c.now.Mono
+	}
 	t.lead, t.known, t.wanted = n.cfg.Name, true, ""
 	c.release(n)
 	if o := t.find(old); o != nil && o.cfg.Role.produces() {

@@ -63,7 +63,7 @@ func (c *Core) enforce(mode Takeover, why string) {
 	}
 	c.note(Event{Kind: EventTakeover, Detail: mode.String() + ": " + why})
 	if !t.on() {
-		t.known = true
+		t.known, t.since = true, c.now.Mono
 		c.giveAllBack()
 	}
 	c.stepSoon()

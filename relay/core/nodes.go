@@ -9,11 +9,12 @@ import (
 
 // takeover is who leads, who is held, and what it takes to release a node.
 type takeover struct {
-	mode  Takeover // in force: race, leash or api
-	asked bool     // something else than race is configured
-	why   string   // why that one, in words
-	known bool     // the start is over: the lead is known, or there is none
-	lead  string   // the node that leads, empty if none does
+	mode  Takeover      // in force: race, leash or api
+	asked bool          // something else than race is configured
+	why   string        // why that one, in words
+	known bool          // the start is over: the lead is known, or there is none
+	since time.Duration // since when; 0: from the start on
+	lead  string        // the node that leads, empty if none does
 	nodes []*node
 
 	reserve  reserve

@@ -210,7 +210,10 @@ func (c *Core) watchVotes() {
 	if !fresh || len(c.internal) == 0 {
 		return
 	}
-	switch quiet := c.since(max(c.foreignVote(), t.up)); {
+	// Until the lead is known, votes are given to nobody and prove nothing.
+	switch quiet := c.since(max(c.foreignVote(), t.up, t.since)); {
+	case !t.known:
+
 	case quiet < voteSilence:
 		t.voteless = false
 	case !t.voteless && len(c.network) > 0 && quiet >= voteSilence:
