@@ -1,9 +1,10 @@
 package simnet
 
 import (
-	"runtime"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"bprelay/p2pwire"
 )
@@ -11,7 +12,7 @@ import (
 // TestTCP runs two producers over loopback and checks that a kill and a close
 // leave nothing behind.
 func TestTCP(t *testing.T) {
-	before := runtime.NumGoroutine()
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	now := time.Now().UnixNano()
 	chain := NewChain(ChainConfig{Mode: Savanna, Seed: 3, Producers: []string{"bpa", "bpb"}, Genesis: p2pwire.SlotAt(now)})
 	la, err := ListenTCP(TCPConfig{Listen: "127.0.0.1:0"})
@@ -48,15 +49,5 @@ func TestTCP(t *testing.T) {
 	lb.Close()
 	if lb.Do(func(Instant) {}) {
 		t.Error("Do succeeded after Close")
-	}
-	for range 100 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		runtime.Gosched()
-	}
-	if after := runtime.NumGoroutine(); after > before {
-		buf := make([]byte, 1<<16)
-		t.Errorf("%d goroutines before, %d after:\n%s", before, after, buf[:runtime.Stack(buf, true)])
 	}
 }
