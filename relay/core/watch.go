@@ -210,13 +210,13 @@ func (c *Core) watchVotes() {
 	if !fresh || len(c.internal) == 0 {
 		return
 	}
-	// Until the lead is known, votes are given to nobody and prove nothing.
-	switch quiet := c.since(max(c.foreignVote(), t.up, t.since)); {
+	// Until the lead is known, votes are given to nobody and prove nothing; and without blocks there are none.
+	vote := c.foreignVote()
+	switch quiet := c.since(max(vote, t.up, t.since)); {
 	case !t.known:
-
 	case quiet < voteSilence:
 		t.voteless = false
-	case !t.voteless && len(c.network) > 0 && quiet >= voteSilence:
+	case !t.voteless && len(c.network) > 0 && (vote == 0 || c.head.arrived > vote+voteSilence/2):
 		t.voteless = true
 		c.warn(ReasonNoVotes, fmt.Sprintf("none for %.1f s from %d network peers", quiet.Seconds(), len(c.network)))
 	}
@@ -224,7 +224,7 @@ func (c *Core) watchVotes() {
 	case t.ourVote == 0 && (c.since(t.up) < c.cfg.Takeover.VoteTimeout || !c.hasFinalizer()):
 	case quiet < voteSilence:
 		t.silent = false
-	case !t.silent:
+	case !t.silent && (t.ourVote == 0 || c.head.arrived > t.ourVote+voteSilence/2):
 		t.silent = true
 		c.warn(ReasonFinalizerSilent, fmt.Sprintf("no vote for %.1f s", quiet.Seconds()))
 	}
