@@ -104,18 +104,22 @@ func (n *network) all(ctx context.Context, s *stage, offset int) error {
 	return nil
 }
 
-// lead is the node whose blocks go out.
+// lead is the node that leads, or with takeover race the one whose blocks go out.
 func (n *network) lead(ctx context.Context) (*node, error) {
 	st, err := n.relay.status(ctx)
 	if err != nil {
 		return nil, err
 	}
+	name := st.Takeover.Lead
+	if st.Takeover.Mode == "race" {
+		name = st.Lead
+	}
 	for _, node := range n.own {
-		if node.name == st.Lead {
+		if node.name == name {
 			return node, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %q", errNoLead, st.Lead)
+	return nil, fmt.Errorf("%w: %q", errNoLead, name)
 }
 
 // killLead kills it at the slot given, from the scenario's first one.
