@@ -292,6 +292,7 @@ func (x *play) privateSince(c *candidate) time.Duration {
 // judgeVotes: a vote for a public block leaves, if no newer one of its key did before.
 func (x *play) judgeVotes() {
 	genesis := x.chain.GenesisTime()
+	odd := map[string]bool{} // voters whose last vote was for a block that stayed inside
 	for _, v := range x.ledger.votes {
 		m := x.ledger.made[v.block]
 		if m == nil {
@@ -301,12 +302,17 @@ func (x *play) judgeVotes() {
 		if x.isOwn(x.chain.ProducerAt(m.slot)) {
 			sent, ok := x.check.Left(v.block)
 			if !ok {
+				odd[v.node+string(v.key[:])] = true
 				continue
 			}
 			public = time.Duration(sent - genesis)
 		}
 		if public == 0 || public > v.at+4*time.Second {
 			continue
+		}
+		if voter := v.node + string(v.key[:]); odd[voter] {
+			delete(odd, voter)
+			continue // it has to agree with the public chain once before it speaks
 		}
 		due := max(public, v.at)
 		if _, left := x.ledger.votesSeen[v.digest]; left || x.superseded(v, m.slot, due+time.Second) {
