@@ -146,6 +146,9 @@ func (c *Core) emitVote(from SessionID, proc p2pwire.ID, e *block, key [96]byte,
 		return
 	}
 	k.emitter, k.last = from, e.slot
+	if s := c.sessions[from]; s == nil || !s.ready || s.closing {
+		k.emitter = 0 // it waited, and its node's session has ended meanwhile
+	}
 	c.votes.ballots.add(c.ballot(e.id[:], key[:]))
 	for i := 0; i < len(c.network); i++ {
 		c.sendVote(c.network[i], b)
