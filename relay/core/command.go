@@ -1,7 +1,5 @@
 package core
 
-import "time"
-
 // Drain keeps a node from leading and lets another one lead, outside our runs, so that it can be
 // stopped at no cost: it can when NodeStatus shows it drained and armed, or absent. It is refused if
 // nobody else could lead, or if the node is the only one that votes for our finalizer. force does it
@@ -123,7 +121,7 @@ func (c *Core) whyNobody(except *node) string {
 // votesBeside tells whether another node than n voted lately, too.
 func (c *Core) votesBeside(n *node) bool {
 	for _, x := range c.reign.nodes {
-		if x != n && x.s != nil && x.voted != 0 && c.since(x.voted) < 2*time.Second {
+		if x != n && x.s != nil && x.voted != 0 && c.since(x.voted) < voteSilence {
 			return true
 		}
 	}

@@ -159,15 +159,7 @@ func (c *Core) fitter(a, b *node) bool {
 			return x
 		}
 	}
-	return c.rankNode(a) > c.rankNode(b)
-}
-
-func (c *Core) rankNode(n *node) int {
-	r := 2 * n.cfg.Priority
-	if c.cfg.FinalizerNode != "" && n.cfg.Name == c.cfg.FinalizerNode {
-		r++
-	}
-	return r
+	return c.rankBy(a.cfg.Name, a.cfg.Priority) > c.rankBy(b.cfg.Name, b.cfg.Priority)
 }
 
 // leadDown acts on a lead whose session ended. While it is being redialled it may be back at once.

@@ -14,15 +14,20 @@ const preferMargin = 10 * time.Millisecond
 // produces on a branch of its own it votes for that one only, so our finalizer is silent for the whole
 // run unless the run is that of its own node.
 func (c *Core) rank(s *session) int {
-	r := 2 * s.info.Priority
-	if c.isFinalizer(s) {
+	return c.rankBy(s.info.Name, s.info.Priority)
+}
+
+// rankBy is the rank of a node of that name and priority.
+func (c *Core) rankBy(name string, priority int) int {
+	r := 2 * priority
+	if c.isFinalizer(name) {
 		r++
 	}
 	return r
 }
 
-func (c *Core) isFinalizer(s *session) bool {
-	return c.cfg.FinalizerNode != "" && s.info.Name == c.cfg.FinalizerNode
+func (c *Core) isFinalizer(name string) bool {
+	return c.cfg.FinalizerNode != "" && name == c.cfg.FinalizerNode
 }
 
 // rankOf is the best rank among the nodes that made a candidate.

@@ -112,7 +112,7 @@ func (c *Core) reserveOf(n *node) int {
 }
 
 // giveVotes frees a node: the newest votes it never had, each of another finalizer.
-func (c *Core) giveVotes(n *node) int {
+func (c *Core) giveVotes(n *node) {
 	r := &c.reign.reserve
 	var picked [releaseVotes]*keptVote
 	count, above := 0, c.irreversible(n)
@@ -137,10 +137,9 @@ newest:
 		picked[i].given.set(n.s.lane)
 		c.sendVote(n.s, picked[i].frame)
 	}
-	return count
 }
 
-// clearReserve forgets that a session got votes, whose lane is given to another.
+// clearLane forgets that a session got votes, whose lane is given to another.
 func (r *reserve) clearLane(lane int) {
 	for i := range r.votes {
 		r.votes[i].given.clear(lane)
@@ -152,7 +151,6 @@ func (r *reserve) clearLane(lane int) {
 // the network brings the votes of others, too: a key of which the network was first lately is not ours.
 type origin struct {
 	ours, theirs uint32        // votes since the network, or one of our nodes, was first
-	at           time.Duration // when the network was first last; 0: never
 	heard        time.Duration // when any vote came from the network last, proven or not
 }
 
@@ -201,7 +199,7 @@ func (c *Core) voteFrom(side Side, key []byte) *origin {
 		return o
 	}
 	o.theirs, o.ours = o.theirs+1, 0
-	o.at, o.heard = max(c.now.Mono, 1), max(c.now.Mono, 1)
+	o.heard = max(c.now.Mono, 1)
 	return o
 }
 

@@ -239,7 +239,7 @@ func (c *Core) mayEmit(k *finalizer, from SessionID, slot p2pwire.Slot) bool {
 // chosenFinalizer is the session of finalizer_node, if it is connected.
 func (c *Core) chosenFinalizer() *session {
 	for _, s := range c.internal {
-		if c.isFinalizer(s) && !s.closing {
+		if c.isFinalizer(s.info.Name) && !s.closing {
 			return s
 		}
 	}
