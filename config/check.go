@@ -10,11 +10,16 @@ import (
 // check looks at what concerns more than one option. Where an option is wrong by itself, checks that
 // would only say so again are left out.
 func (d *decoder) check(c *Config) {
+	d.checkCluster(c)
+	if c.Cluster.Witness() {
+		d.excuseWitness()
+	} else {
+		d.checkLinks(c)
+	}
 	d.checkNames(c)
 	d.checkPreference(c)
 	d.checkTakeover(c)
 	d.checkAuthorities(c)
-	d.checkLinks(c)
 	d.checkListeners(c)
 	d.checkTimes(c)
 	d.checkJournal(c)

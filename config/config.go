@@ -43,6 +43,8 @@ type Config struct {
 	MaxFuture  time.Duration
 	LateGrace  time.Duration
 
+	Cluster Cluster
+
 	Admin Admin
 	Hooks Hooks
 	Log   Log
@@ -77,6 +79,8 @@ type Producer struct {
 	Keys []p2pwire.PublicKey
 	// Authority is instead of Keys for a producer whose blocks several keys sign; zero if there is none.
 	Authority p2pwire.Authority
+	// FinalizerKeys are the BLS public keys of its finalizers, as they stand in votes.
+	FinalizerKeys [][p2pwire.FinalizerKeySize]byte
 }
 
 // Node is one of our nodeos, a session of the internal side.
@@ -195,6 +199,7 @@ type Admin struct {
 type Hooks struct {
 	OnLeadChange      []string
 	OnFinalizerSilent []string
+	OnRoleChange      []string
 	// Timeout bounds one run.
 	Timeout time.Duration
 }

@@ -14,9 +14,11 @@ import (
 
 // A key pair made for these tests: sha256 of a text.
 const (
-	testPublic  = "EOS8BN4hUv4zYtxHfroa3NYzv2yDsSzd34i9uZaX2SSoANrYUugY7"
-	testR1      = "PUB_R1_6EPHFSKVYHBjQgxVGQPrwCxTg7BbZ69H9i4gztN9deKTEXYne4"
-	testPrivate = "5Jr6hCMq4K7UqsTr1PTHRVJxPhk935CH68wgDZsceXQakL8MjKx"
+	testPublic = "EOS8BN4hUv4zYtxHfroa3NYzv2yDsSzd34i9uZaX2SSoANrYUugY7"
+	testR1     = "PUB_R1_6EPHFSKVYHBjQgxVGQPrwCxTg7BbZ69H9i4gztN9deKTEXYne4"
+	// testFinalizer was made by spring-util v1.2.2.
+	testFinalizer = "PUB_BLS_FhHPqcLnZv-Pjwiz678ctUqLfEGQztNRoDsIDGg9LtVhdSMeFq8T5UI4APAQlnMRGhQ74La47Z7VgFyVbU7fHW0KYpO6WFhcAnKdZUl7FsWPIA1wPjTk8gCDaJej_C4Gonh4qA"
+	testPrivate   = "5Jr6hCMq4K7UqsTr1PTHRVJxPhk935CH68wgDZsceXQakL8MjKx"
 )
 
 // least is the shortest valid file.
@@ -99,8 +101,11 @@ func leastConfig(t *testing.T) *Config {
 		StartFence: 7 * time.Second,
 		MaxFuture:  7 * time.Second,
 		LateGrace:  500 * time.Millisecond,
-		Admin:      Admin{Listen: "127.0.0.1:8765"},
-		Log:        Log{Level: slog.LevelInfo, Format: LogText},
+		Cluster: Cluster{
+			Mode: ClusterStandalone, Preset: ClusterLAN,
+		},
+		Admin: Admin{Listen: "127.0.0.1:8765"},
+		Log:   Log{Level: slog.LevelInfo, Format: LogText},
 	}
 }
 
@@ -122,13 +127,15 @@ failback: true
 producers:
   - name: alice
     keys: [` + testPublic + `]
-  - bob.x
+    finalizer_keys: [` + testFinalizer + `]
+  - {name: bob.x, finalizer_keys: [` + testFinalizer + `]}
   - name: carol
     authority:
       threshold: 3
       keys:
         - {key: ` + testPublic + `, weight: 2}
         - {key: ` + testR1 + `, weight: 1}
+    finalizer_keys: [` + testFinalizer + `]
 nodes:
   - name: a
     dial: "[fd00::1]:9876"
@@ -180,19 +187,42 @@ journal: strict
 start_fence: 8s
 max_future: 6500ms
 late_grace: 0s
+cluster:
+  mode: quorum
+  name: r1
+  members:
+    - {name: r1, link: "r1.example:9870", gossip: "10.0.0.9:7946", admin: "r1.example:8765"}
+    - {name: r2, link: "10.0.0.8:9870", gossip: "10.0.0.8:7946"}
+    - {name: w, link: "10.0.0.7:9870", gossip: "10.0.0.7:7946", role: witness}
+  priority_member: r2
+  listen_link: 0.0.0.0:9871
+  listen_gossip: 10.0.0.9:7947
+  credentials: {ca: /c/ca.crt, cert: /c/r1.crt, key: /c/r1.key}
+  gossip_key_file: /c/keys
+  preset: wan
+  claim_wait: 250ms
+  echo_wait: 400ms
+  failback: true
 admin: {listen: off}
 hooks:
   on_lead_change: [/bin/lead, --all, "a b", --all, ""]
   on_finalizer_silent: [switch-keys]
+  on_role_change: [role]
   timeout: 1m30s
 log: {level: debug, format: json}
 `
 	key := mustKey(t, testPublic)
+	finalizer, err := p2pwire.ParseFinalizerKey(testFinalizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finalizers := [][p2pwire.FinalizerKeySize]byte{finalizer}
 	want := &Config{
 		AgentName: "Alice's relay",
 		Takeover:  TakeoverLeash,
-		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.PublicKey{key}}, {Name: mustName(t, "bob.x")},
-			{Name: mustName(t, "carol"), Authority: p2pwire.Authority{Threshold: 3, Keys: []p2pwire.KeyWeight{
+		Producers: []Producer{{Name: mustName(t, "alice"), Keys: []p2pwire.PublicKey{key}, FinalizerKeys: finalizers},
+			{Name: mustName(t, "bob.x"), FinalizerKeys: finalizers},
+			{Name: mustName(t, "carol"), FinalizerKeys: finalizers, Authority: p2pwire.Authority{Threshold: 3, Keys: []p2pwire.KeyWeight{
 				{Key: key, Weight: 2}, {Key: mustKey(t, testR1), Weight: 1}}}}},
 		Nodes: []Node{
 			{Name: "a", Dial: "[fd00::1]:9876", From: []string{"10.0.0.1", "node-a", "fd00::1"}, Priority: -3, Role: RoleProducer, API: "https://[fd00::1]:443"},
@@ -227,7 +257,7 @@ log: {level: debug, format: json}
 		APITimeout:    250 * time.Millisecond,
 		Failback:      true,
 		Hooks: Hooks{
-			OnLeadChange: []string{"/bin/lead", "--all", "a b", "--all", ""}, OnFinalizerSilent: []string{"switch-keys"},
+			OnLeadChange: []string{"/bin/lead", "--all", "a b", "--all", ""}, OnFinalizerSilent: []string{"switch-keys"}, OnRoleChange: []string{"role"},
 			Timeout: 90 * time.Second,
 		},
 
@@ -235,7 +265,18 @@ log: {level: debug, format: json}
 		StateDir:   "/var/lib/relay", Journal: JournalStrict,
 		StartFence: 8 * time.Second,
 		MaxFuture:  6500 * time.Millisecond,
-		Log:        Log{Level: slog.LevelDebug, Format: LogJSON},
+		Cluster: Cluster{
+			Mode: ClusterQuorum, Name: "r1",
+			Members: []ClusterMember{
+				{Name: "r1", Link: "r1.example:9870", Gossip: "10.0.0.9:7946", Admin: "r1.example:8765", Role: MemberRelay},
+				{Name: "r2", Link: "10.0.0.8:9870", Gossip: "10.0.0.8:7946", Role: MemberRelay},
+				{Name: "w", Link: "10.0.0.7:9870", Gossip: "10.0.0.7:7946", Role: MemberWitness},
+			},
+			PriorityMember: "r2", ListenLink: "0.0.0.0:9871", ListenGossip: "10.0.0.9:7947",
+			CA: "/c/ca.crt", Cert: "/c/r1.crt", Key: "/c/r1.key", GossipKeyFile: "/c/keys", Preset: ClusterWAN,
+			ClaimWait: 250 * time.Millisecond, EchoWait: 400 * time.Millisecond, Failback: true,
+		},
+		Log: Log{Level: slog.LevelDebug, Format: LogJSON},
 	}
 	want.ChainID, _ = p2pwire.ParseID("aca376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906")
 	if got := mustParse(t, text); !reflect.DeepEqual(got, want) {

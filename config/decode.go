@@ -153,7 +153,7 @@ func decodeOptions[T any](d *decoder, options []option[T], dst *T, found map[str
 			if n != nil {
 				at.line = n.Line
 			}
-			d.invalid(path, &yaml.Node{Line: at.line}, "", bad("give one ("+o.kind.name+")", "is missing"))
+			d.invalid(path, &yaml.Node{Line: at.line}, "", bad("give one ("+o.kind.name+")", isMissing))
 		}
 		if o.def != "" {
 			o.kind.decode(d, dst, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.def}, path)
@@ -161,6 +161,9 @@ func decodeOptions[T any](d *decoder, options []option[T], dst *T, found map[str
 		}
 	}
 }
+
+// isMissing is the problem of an option that must be given.
+const isMissing = "is missing"
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 

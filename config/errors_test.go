@@ -58,7 +58,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 
 		// Keys.
 		{"unknown section", with("metrics: {}"),
-			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, takeover_grace, vote_timeout, api_timeout, failback, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, state_dir, journal, late_grace, admin, hooks, log`},
+			`relay.yaml:7: metrics: unknown key; possible here: chain_id, agent_name, takeover, takeover_grace, vote_timeout, api_timeout, failback, producers, nodes, prefer_wait, finalizer_node, network, listen, p2p, limits, max_future, clock_limit, start_fence, state_dir, journal, late_grace, cluster, admin, hooks, log`},
 		{"unknown key", with("p2p:", "  compression: on"),
 			`relay.yaml:8: p2p.compression: unknown key; possible here: peer_private_key_file, allowed_peer_keys, keepalive, handshake_timeout, idle_timeout, dial_timeout, redial_node, redial_network, transactions, max_clients, max_unhandshaked`},
 		{"misspelt", with("p2p: {keepalife: 3s}"), `relay.yaml:7: p2p.keepalife: unknown key; did you mean p2p.keepalive?`},
@@ -87,7 +87,7 @@ relay.yaml: network.peers: the relay has no way to the network; give peers to di
 		{"value for a list", producers("  alice"), `relay.yaml:5: producers: "alice" is a single value, not a list; put each item on a line of its own that begins with '- '`},
 		{"mapping for a list", producers("  name: alice"), `relay.yaml:5: producers: is a mapping, not a list; put each item on a line of its own that begins with '- '`},
 		{"list for a record", nodes("  - [a]"), `relay.yaml:5: nodes[0]: is a list; give a mapping with name, dial, from, priority, role or api`},
-		{"empty item", producers("  -"), `relay.yaml:5: producers[0]: is empty; give a mapping with name, keys or authority`},
+		{"empty item", producers("  -"), `relay.yaml:5: producers[0]: is empty; give a mapping with name, keys, authority or finalizer_keys`},
 
 		// Producers.
 		{"no producers", "nodes: [{name: a, dial: '10.0.0.1:9876'}]\nnetwork: {peers: ['p:1']}\n",

@@ -11,7 +11,7 @@ import (
 // are none: a hook may call bprelay itself.
 var hookVariables = []string{
 	"BPRELAY_EVENT", "BPRELAY_NODE", "BPRELAY_PREVIOUS_NODE", "BPRELAY_REASON", "BPRELAY_DETAIL",
-	"BPRELAY_PRODUCER", "BPRELAY_TIME",
+	"BPRELAY_PRODUCER", "BPRELAY_ROLE", "BPRELAY_EPOCH", "BPRELAY_TIME",
 }
 
 // placeHooks makes the programs' paths absolute, and warns of those that cannot be run: when a hook is
@@ -20,7 +20,7 @@ func (d *decoder) placeHooks(h *Hooks, dir string) error {
 	for _, hook := range []struct {
 		path    string
 		command []string
-	}{{"hooks.on_lead_change", h.OnLeadChange}, {"hooks.on_finalizer_silent", h.OnFinalizerSilent}} {
+	}{{"hooks.on_lead_change", h.OnLeadChange}, {"hooks.on_finalizer_silent", h.OnFinalizerSilent}, {"hooks.on_role_change", h.OnRoleChange}} {
 		if len(hook.command) == 0 || !d.good(hook.path) {
 			continue
 		}

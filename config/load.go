@@ -46,6 +46,9 @@ func Load(path string, env []string) (*Config, []Warning, error) {
 		c.P2P.PeerPrivateKeyFile = name
 		d.checkKeyFile(&c.P2P)
 	}
+	if err := d.placeCluster(&c.Cluster, filepath.Dir(path)); err != nil {
+		return nil, nil, err
+	}
 	if err := d.placeHooks(&c.Hooks, filepath.Dir(path)); err != nil {
 		return nil, nil, err
 	}
@@ -84,6 +87,7 @@ func parse(name string, data []byte, env []string) (*decoder, *Config) {
 	if c.Listen.P2PServerAddress == "" {
 		c.Listen.P2PServerAddress = cmp.Or(c.Listen.Network, "bprelay:0")
 	}
+	c.Cluster.settle()
 	d.check(c)
 	return d, c
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"bprelay/p2pwire"
@@ -18,6 +19,11 @@ const (
 
 // options describes every option of the file: this table is the one place where an option is defined.
 func options() []option[Config] {
+	return slices.Concat(relayOptions(), clusterOptions(), sideOptions())
+}
+
+// relayOptions are about the relay's work.
+func relayOptions() []option[Config] {
 	return []option[Config]{{
 		path:    "chain_id",
 		kind:    chainID(func(c *Config) *p2pwire.ID { return &c.ChainID }),
@@ -73,7 +79,8 @@ func options() []option[Config] {
 		example: `
 - name: aliceblockbp
   keys:
-    - EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV`,
+    - EOS6MRyAjQq8ud7hVNYcfnVPJqcVpscN5So8BhtHuGYqET5GDW5CV
+  #finalizer_keys: [PUB_BLS_FhHPqcLnZv-Pjwiz678ctUqLfEGQztNRoDsIDGg9LtVhdSMeFq8T5UI4APAQlnMRGhQ74La47Z7VgFyVbU7fHW0KYpO6WFhcAnKdZUl7FsWPIA1wPjTk8gCDaJej_C4Gonh4qA]`,
 		doc: "Own producers: the accounts whose blocks our nodes sign and the relay arbitrates.",
 	}, {
 		path:     "nodes",
@@ -304,7 +311,12 @@ func options() []option[Config] {
 		kind: duration(func(c *Config) *time.Duration { return &c.LateGrace }, 0, 6*time.Second),
 		def:  "500ms",
 		doc:  "How long after the end of its round an own block may still be let out.",
-	}, {
+	}}
+}
+
+// sideOptions are about what stands beside it.
+func sideOptions() []option[Config] {
+	return []option[Config]{{
 		path: "admin.listen",
 		kind: listenOrOff(func(c *Config) *string { return &c.Admin.Listen }),
 		def:  DefaultAdmin,
@@ -322,6 +334,11 @@ func options() []option[Config] {
 		example: "[/usr/local/bin/bprelay-hook, finalizer]",
 		doc: "Command run when no vote of our own producer's finalizer was seen for a while: our producers will stop " +
 			"vote_timeout and 1 s after its last one. Let it activate another finalizer key on the chain.",
+	}, {
+		path:    "hooks.on_role_change",
+		kind:    command(func(c *Config) *[]string { return &c.Hooks.OnRoleChange }),
+		example: "[/usr/local/bin/bprelay-hook, role]",
+		doc:     "Command run when this relay became active or standby in its cluster.",
 	}, {
 		path: "hooks.timeout",
 		kind: duration(func(c *Config) *time.Duration { return &c.Hooks.Timeout }, 100*time.Millisecond, 10*time.Minute),
@@ -361,6 +378,12 @@ func producerOptions() []option[Producer] {
 		path: "authority.keys",
 		kind: records(func(p *Producer) *[]p2pwire.KeyWeight { return &p.Authority.Keys }, keyWeightOptions(), ""),
 		doc:  "Its keys with their weights, each as {key: EOS..., weight: 1}.",
+	}, {
+		path: "finalizer_keys",
+		kind: list("BLS public keys", func(p *Producer) *[][p2pwire.FinalizerKeySize]byte { return &p.FinalizerKeys }, parseFinalizerKey),
+		doc: "The keys of its finalizers (Savanna), of all hosts, as registered by regfinkey: PUB_BLS_... . By them the relay tells " +
+			"votes of ours from those that hold other nodes back. In a cluster they are needed for takeover leash, since there " +
+			"our nodes pass on the votes of others; a single relay finds out by itself.",
 	}}
 }
 

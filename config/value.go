@@ -188,6 +188,18 @@ func parseKey(text string) (p2pwire.PublicKey, *invalid) {
 	return key, nil
 }
 
+func parseFinalizerKey(text string) ([p2pwire.FinalizerKeySize]byte, *invalid) {
+	const want = "give a finalizer's public key as PUB_BLS_..."
+	if redact(text) == "(a private key)" || strings.HasPrefix(text, "PVT_") {
+		return [p2pwire.FinalizerKeySize]byte{}, bad(want+", and treat the private key as disclosed", "is not a public key")
+	}
+	key, err := p2pwire.ParseFinalizerKey(text)
+	if err != nil {
+		return key, bad(want, "is not a BLS public key")
+	}
+	return key, nil
+}
+
 func parseFile(text string) (string, *invalid) {
 	if redact(text) == "(a private key)" {
 		return "", bad("put the key into a file of mode 0600, name that file here, and treat the key as disclosed", "must not be in the configuration")

@@ -19,6 +19,7 @@ var reasonGroups = []struct {
 	{core.GroupMessages, "Why a message was not passed on (`bprelay_dropped_total`)."},
 	{core.GroupSessions, "Why a session ended (`bprelay_sessions_closed_total`)."},
 	{core.GroupLead, "Why another node leads now (`takeover: leash` and `api`; `bprelay_lead_changes_total`)."},
+	{core.GroupActive, "In a cluster: why this relay is active or standby (`event=role` in the log, `bprelay status`)."},
 	{core.GroupAlarms, "What a human should look at (`bprelay_alarms_total`, log level error)."},
 }
 

@@ -36,6 +36,9 @@ func (w *eventWriter) event(e *core.Event) {
 		args = append(args, slog.Int("session", int(e.Session)))
 		text("side", e.Side.String())
 	}
+	if e.Kind == core.EventRole {
+		args = append(args, slog.Uint64("epoch", e.Epoch))
+	}
 	text("node", e.Node)
 	if e.Remote != e.Node {
 		text("remote", e.Remote)
@@ -68,7 +71,7 @@ func levelOf(e *core.Event) slog.Level {
 		if hooks.LeadChanged(e) {
 			return slog.LevelInfo
 		}
-	case core.EventSessionUp, core.EventSessionDown:
+	case core.EventSessionUp, core.EventSessionDown, core.EventRole:
 		return slog.LevelInfo
 	case core.EventWithheld:
 		return withheldLevel(e.Reason)
@@ -104,6 +107,8 @@ func messageOf(e *core.Event) string {
 		return "network peer harmed a node's link"
 	case core.EventAlarm:
 		return "alarm"
+	case core.EventRole:
+		return "this relay is " + e.Role.String()
 	case core.EventLead:
 		if hooks.LeadChanged(e) {
 			return "another node leads"

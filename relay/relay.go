@@ -22,6 +22,8 @@ type Options struct {
 	AdminListen string
 	// Hooks are the operator's commands. The relay sets their Logger where it is nil.
 	Hooks hooks.Config
+	// Cluster is the relay's part in a pair; nil: it is alone. The relay starts and ends it.
+	Cluster Cluster
 	// Version is shown by the admin server.
 	Version string
 	// Logger takes everything that is logged; nil takes slog.Default.
@@ -29,6 +31,20 @@ type Options struct {
 	// Observer, optionally, is told of the core's decisions besides the log. It is called on the
 	// loop: it must not block.
 	Observer core.Observer
+}
+
+// Cluster is a relay's part among others.
+type Cluster interface {
+	// Engine is what the engine asks.
+	Engine() engine.Cluster
+	// Start begins to take part; status tells what the relay knows of itself.
+	Start(status func(context.Context) (core.Status, error)) error
+	// Handover makes another relay active, outside our run or at once.
+	Handover(ctx context.Context, now bool) error
+	// View is what is known of all members; it becomes JSON.
+	View() any
+	// Close hands over and ends.
+	Close(ctx context.Context) error
 }
 
 // Relay is one relay process' worth of work.
@@ -58,6 +74,9 @@ func New(o Options) (*Relay, error) {
 		told = append(told, o.Observer)
 	}
 	o.Engine.Core.Observer = told
+	if o.Cluster != nil {
+		o.Engine.Cluster = o.Cluster.Engine()
+	}
 	r.options = o
 	e, err := engine.New(o.Engine)
 	if err != nil {
@@ -77,10 +96,15 @@ func (r *Relay) Start(ctx context.Context) error {
 		r.events.close()
 		return err
 	}
+	cfg := admin.Config{Source: r.engine, Commands: r.engine, Version: r.options.Version, LogDrops: r.events.drops, Logger: r.log}
+	if cl := r.options.Cluster; cl != nil {
+		if err := cl.Start(r.engine.Status); err != nil {
+			return errors.Join(err, r.closeEngine(ctx))
+		}
+		cfg.Cluster = cl
+	}
 	if r.options.AdminListen != "" {
-		srv, err := admin.Listen(r.options.AdminListen, admin.Config{
-			Source: r.engine, Commands: r.engine, Version: r.options.Version, LogDrops: r.events.drops, Logger: r.log,
-		})
+		srv, err := admin.Listen(r.options.AdminListen, cfg)
 		if err != nil {
 			return errors.Join(err, r.Close(ctx))
 		}
@@ -136,7 +160,16 @@ func (r *Relay) SetLead(ctx context.Context, node string, force bool) error {
 	return r.engine.SetLead(ctx, node, force)
 }
 
-// Close ends the admin server, then the engine, which flushes what is queued, then the hooks and the
+// Handover makes another relay of the cluster active, outside our run or, with now, at once. A refusal matches
+// core.ErrNotPossible.
+func (r *Relay) Handover(ctx context.Context, now bool) error {
+	if r.options.Cluster == nil {
+		return fmt.Errorf("%w: this relay is in no cluster", core.ErrNotPossible)
+	}
+	return r.options.Cluster.Handover(ctx, now)
+}
+
+// Close ends the admin server, hands over if there is a cluster, then ends the engine, which flushes what is queued, then the hooks and the
 // log. ctx bounds the waiting, not the end: afterwards nothing is left running. Nodes that were
 // paused by their producer API stay paused; the log says which.
 func (r *Relay) Close(ctx context.Context) error {
@@ -144,13 +177,20 @@ func (r *Relay) Close(ctx context.Context) error {
 	if r.admin != nil {
 		errs = append(errs, r.admin.Close(ctx))
 	}
-	if err := r.engine.Close(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("end the engine: %w", err))
+	if r.options.Cluster != nil {
+		errs = append(errs, r.options.Cluster.Close(ctx))
 	}
-	errs = append(errs, r.hooks.Close(ctx))
+	return errors.Join(append(errs, r.closeEngine(ctx))...)
+}
+
+func (r *Relay) closeEngine(ctx context.Context) (err error) {
+	if err = r.engine.Close(ctx); err != nil {
+		err = fmt.Errorf("end the engine: %w", err)
+	}
+	err = errors.Join(err, r.hooks.Close(ctx))
 	r.events.close()
 	r.log.Info("relay stopped")
-	return errors.Join(errs...)
+	return err
 }
 
 // observers tells several.

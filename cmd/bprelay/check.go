@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,8 +16,9 @@ func newCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check -c FILE",
 		Short: "Check a configuration and print what nodeos needs to go with it",
-		Long: "Checks a configuration file, environment overrides and the peer key's file included, and prints\n" +
-			"for each node the lines its nodeos config.ini needs, and how nodes will take over from each other.\n" +
+		Long: "Checks a configuration file, environment overrides and the files it names included, and prints for\n" +
+			"each node the lines its nodeos config.ini needs, how nodes will take over from each other, and what\n" +
+			"the cluster's settings mean.\n" +
 			"Nothing is connected to. Every error names the line, the key, and what would be right.",
 		Example: "  bprelay check --example > bprelay.yaml\n  bprelay check -c bprelay.yaml",
 		Args:    cobra.NoArgs,
@@ -32,7 +34,15 @@ func newCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%s is valid\n%s\n%s\n", path, journalText(cfg), takeoverText(cfg))
+			me, err := checkCredentials(&cfg.Cluster)
+			if err != nil {
+				return misused(err)
+			}
+			cluster, err := clusterLines(cfg, me, time.Now())
+			if err != nil {
+				return misused(err)
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "%s is valid\n%s\n%s\n%s\n", path, journalText(cfg), takeoverText(cfg), cluster)
 			_, err = fmt.Fprint(c.OutOrStdout(), nodeosText(cfg))
 			return failed(err)
 		},
@@ -52,6 +62,9 @@ func journalText(cfg *config.Config) string {
 
 // takeoverText says how nodes will take over from each other, and what that rests on.
 func takeoverText(cfg *config.Config) string {
+	if cfg.Cluster.Witness() {
+		return "takeover: none, a witness has no nodes"
+	}
 	var producing, apis, finalizers int
 	for i := range cfg.Nodes {
 		n := &cfg.Nodes[i]

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestDemoUsage(t *testing.T) {
@@ -11,6 +17,8 @@ func TestDemoUsage(t *testing.T) {
 		{"demo --takeover relay", "race, leash, api, auto"},
 		{"demo --takeover leash --chain legacy", "no votes to withhold"},
 		{"demo --kill everyone", "none, leader, random"},
+		{"demo --kill relay", "with one relay there is none to take over"},
+		{"demo --relays 3", "possible are 1 and 2"},
 		{"demo --chain dpos", "savanna, legacy"},
 		{"demo --nodes 0x", "--nodes"},
 		{"demo --nodes 99", "1 to 16"},
@@ -42,5 +50,53 @@ func TestDemoJSON(t *testing.T) {
 	}
 	if d.More() {
 		t.Errorf("more than one object: %s", stdout)
+	}
+}
+
+// TestDemoPair: two relays in processes of their own; the active one is killed in our second round, which is
+// over after 40 s, and the other one takes over. What that costs is a matter of the machine; that no slot ever
+// has two blocks is not.
+func TestDemoPair(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(ctx, os.Args[0], "demo", "--relays", "2", "--nodes", "2", "--kill", "relay", "--duration", "40s", "--seed", "5", "--json", "--dir", dir)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var view strings.Builder
+	cmd.Stderr = &view
+	stdout, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitDemo) {
+		t.Fatalf("%v\n%s", err, &view)
+	}
+	var got struct {
+		Relays     int
+		Due        int `json:"slots_due"`
+		Public     int `json:"slots_public"`
+		Double     int `json:"slots_double"`
+		RelayKills int `json:"relay_kills"`
+		Takeovers  int
+		TakeoverMs struct{ P50, P99, Max float64 } `json:"takeover_ms"`
+		Violations []any
+	}
+	if err := json.Unmarshal(stdout, &got); err != nil {
+		t.Fatalf("%v in %s", err, stdout)
+	}
+	if got.Relays != 2 || got.Due < 24 || got.Public == 0 || got.Double != 0 || len(got.Violations) > 0 {
+		t.Errorf("%s\n%s", stdout, &view)
+	}
+	if got.RelayKills == 0 || got.Takeovers < got.RelayKills || got.TakeoverMs.P50 <= 0 || got.TakeoverMs.P50 > got.TakeoverMs.Max {
+		t.Errorf("nothing was tried, or nobody took over: %s\n%s", stdout, &view)
+	}
+	for _, want := range []string{"behind a pair of relays", "the active relay: in our round", "relay2 is active"} {
+		if !strings.Contains(view.String(), want) {
+			t.Errorf("the view lacks %q:\n%s", want, &view)
+		}
+	}
+	// The one that was left ended with the demo, cleanly.
+	log, err := os.ReadFile(filepath.Join(dir, "relay2.log"))
+	if err != nil || !strings.Contains(string(log), "relay stopped") {
+		t.Errorf("%v, log of relay2:\n%s", err, log)
 	}
 }

@@ -20,13 +20,18 @@ func commandsDoc() string {
 			continue
 		}
 		commandDoc(&b, c)
+		for _, sub := range c.Commands() {
+			commandDoc(&b, sub)
+		}
 	}
 	b.WriteString("\n## Exit codes\n\n" + exitTable())
 	return b.String()
 }
 
 func commandDoc(b *strings.Builder, c *cobra.Command) {
-	fmt.Fprintf(b, "\n## %s\n\n```\nbprelay %s\n```\n\n", c.Name(), c.Use)
+	name := strings.TrimPrefix(c.CommandPath(), "bprelay ")
+	in := strings.TrimSuffix(name, c.Name())
+	fmt.Fprintf(b, "\n## %s\n\n```\nbprelay %s%s\n```\n\n", name, in, c.Use)
 	if c.Long != "" {
 		b.WriteString(c.Long + "\n")
 	} else {

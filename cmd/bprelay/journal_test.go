@@ -182,7 +182,7 @@ log: {format: json}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), cfg, slog.New(slog.DiscardHandler)); codeOf(err) != exitFailure ||
+	if err := run(t.Context(), cfg, slog.New(slog.DiscardHandler), nil); codeOf(err) != exitFailure ||
 		!strings.Contains(err.Error(), fmt.Sprintf("in use by process %d: %s", first.Process.Pid, cfg.StateDir)) {
 		t.Errorf("a second relay with the same state_dir: %v", err)
 	}

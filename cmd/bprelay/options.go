@@ -32,6 +32,7 @@ func relayOptions(cfg *config.Config) (relay.Options, error) {
 		Hooks: hooks.Config{
 			OnLeadChange:      cfg.Hooks.OnLeadChange,
 			OnFinalizerSilent: cfg.Hooks.OnFinalizerSilent,
+			OnRoleChange:      cfg.Hooks.OnRoleChange,
 			Timeout:           cfg.Hooks.Timeout,
 		},
 		AdminListen: cfg.Admin.Listen,
@@ -88,7 +89,7 @@ func coreConfig(cfg *config.Config) core.Config {
 		c.Nodes = append(c.Nodes, core.NodeConfig{Name: n.Name, Role: roles[n.Role], Priority: n.Priority, API: n.API != ""})
 	}
 	for _, p := range cfg.Producers {
-		c.Producers = append(c.Producers, core.Producer{Name: p.Name, Keys: p.Keys, Authority: p.Authority})
+		c.Producers = append(c.Producers, core.Producer{Name: p.Name, Keys: p.Keys, Authority: p.Authority, FinalizerKeys: p.FinalizerKeys})
 	}
 	return c
 }

@@ -61,7 +61,7 @@ max_future: 6s
 start_fence: 8s
 late_grace: 501ms
 admin: {listen: "127.0.0.1:1234"}
-hooks: {on_lead_change: [lead, "1"], on_finalizer_silent: [silent], timeout: 31s}
+hooks: {on_lead_change: [lead, "1"], on_finalizer_silent: [silent], on_role_change: [role], timeout: 31s}
 `
 
 func parse(t *testing.T, text string) *config.Config {
@@ -118,7 +118,7 @@ func TestOptionsArrive(t *testing.T) {
 	if len(e.Peers) != 2 || e.Peers[0].Dial != "peer.example:9876" || e.Peers[1].Name != "px" || e.Peers[1].Dial != "192.0.2.7:9877" {
 		t.Errorf("peers %+v", e.Peers)
 	}
-	if want := (hooks.Config{OnLeadChange: []string{"lead", "1"}, OnFinalizerSilent: []string{"silent"}, Timeout: 31 * time.Second}); !reflect.DeepEqual(o.Hooks, want) {
+	if want := (hooks.Config{OnLeadChange: []string{"lead", "1"}, OnFinalizerSilent: []string{"silent"}, OnRoleChange: []string{"role"}, Timeout: 31 * time.Second}); !reflect.DeepEqual(o.Hooks, want) {
 		t.Errorf("hooks %+v", o.Hooks)
 	}
 	if o.AdminListen != "127.0.0.1:1234" || o.Version == "" {

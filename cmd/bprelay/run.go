@@ -10,6 +10,7 @@ import (
 	"bprelay/config"
 	"bprelay/ha/journal"
 	"bprelay/relay"
+	"bprelay/relay/core"
 )
 
 // closeTimeout bounds a clean end: the engine's flush, and admin requests still running.
@@ -32,22 +33,37 @@ func newRunCommand() *cobra.Command {
 			for _, w := range warnings {
 				log.Warn("configuration", "warning", w.String())
 			}
-			return run(c.Context(), cfg, log)
+			return run(c.Context(), cfg, log, nil)
 		},
 	}
 	configFlag(c, &path)
 	return c
 }
 
-// run is one relay's life, from a valid configuration to ctx's end.
-func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+// watcher is told when a relay has started, and what it decides.
+type watcher interface {
+	core.Observer
+	Started()
+}
+
+// run is one relay's life, from a valid configuration to ctx's end. w may be nil.
+func run(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher) error {
+	if cfg.Cluster.Witness() {
+		return runWitness(ctx, cfg, log)
+	}
 	options, err := relayOptions(cfg)
 	if err != nil {
 		return misused(err)
 	}
 	options.Logger = log
+	if w != nil {
+		options.Observer = w
+	}
 	log.Info("bprelay", "version", version(), "producers", len(cfg.Producers), "nodes", len(cfg.Nodes),
 		"peers", len(cfg.Network.Peers), "takeover", string(cfg.Takeover))
+	if err := joinCluster(cfg, &options, log); err != nil {
+		return err
+	}
 	j, err := openJournal(cfg, &options, log)
 	if err != nil {
 		return failed(err)
@@ -61,6 +77,9 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	}
 	if err := r.Start(ctx); err != nil {
 		return failed(err)
+	}
+	if w != nil {
+		w.Started()
 	}
 	<-ctx.Done()
 	log.Info("signal received, ending")

@@ -29,7 +29,7 @@ func TestRun(t *testing.T) {
 	lines, log := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, parse(t, small), slog.New(slog.NewJSONHandler(log, nil)))
+		err := run(ctx, parse(t, small), slog.New(slog.NewJSONHandler(log, nil)), nil)
 		log.Close()
 		ended <- err
 	}()
@@ -85,7 +85,7 @@ func TestRunAddressTaken(t *testing.T) {
 		if text == small {
 			t.Fatalf("no %s in the configuration", option)
 		}
-		err := run(t.Context(), parse(t, text), slog.New(slog.DiscardHandler))
+		err := run(t.Context(), parse(t, text), slog.New(slog.DiscardHandler), nil)
 		if codeOf(err) != exitFailure || !strings.Contains(err.Error(), "in use") {
 			t.Errorf("%s: %v", option, err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bprelay/ha/record"
 	"bprelay/p2pwire"
 	"bprelay/relay/admin"
 	"bprelay/relay/core"
@@ -38,6 +39,13 @@ func newStatusCommand() *cobra.Command {
 				return failed(fmt.Errorf("ask the relay at %s: %w", address, err))
 			}
 			text := statusText{status: st}
+			if !asJSON && st.Cluster != nil {
+				var view record.View
+				if _, err := admin.AskCluster(c.Context(), address, &view); err != nil {
+					return failed(fmt.Errorf("ask the relay at %s: %w", address, err))
+				}
+				text.members = memberLines(&view)
+			}
 			if !asJSON {
 				if text.slots, err = admin.AskSlots(c.Context(), address, core.SlotQuery{Last: lastShown}); err != nil {
 					return failed(fmt.Errorf("ask the relay at %s: %w", address, err))
@@ -52,10 +60,27 @@ func newStatusCommand() *cobra.Command {
 	return c
 }
 
+// memberLines says how the other members stand, by their records.
+func memberLines(v *record.View) (lines []string) {
+	for _, e := range v.Members {
+		switch r := e.Record; {
+		case e.Self:
+		case r == nil:
+			lines = append(lines, e.Member+": nothing was heard of it")
+		default:
+			age := time.Duration(e.AgeMS) * time.Millisecond
+			lines = append(lines, fmt.Sprintf("%s: %s, epoch %d, %d nodes, %d peers, head %d (%s, %s ago)",
+				e.Member, r.Status.Role, r.Status.Epoch, len(r.Status.Nodes), r.Status.Peers, r.Status.Public.Number, e.State, age.Round(100*time.Millisecond)))
+		}
+	}
+	return lines
+}
+
 // statusText is a relay's state as status shows it.
 type statusText struct {
-	status admin.StatusReport
-	slots  core.SlotReport
+	status  admin.StatusReport
+	slots   core.SlotReport
+	members []string // the other ones of its cluster, in words
 }
 
 // MarshalJSON is the state as the relay gave it.
@@ -75,6 +100,16 @@ func (s statusText) WriteText(w io.Writer) error {
 	put("relay", "%s, up %s, %s", st.Version, time.Duration(st.UptimeNs).Round(time.Second), ready)
 	for _, n := range st.Notes {
 		put("note", "%s", n)
+	}
+	if cl := st.Cluster; cl != nil {
+		linked := "linked to the other relay"
+		if !cl.Linked {
+			linked = "no link to the other relay"
+		}
+		put("cluster", "%s for %s, epoch %d (%s); %s", cl.Role, time.Duration(cl.SinceNs).Round(time.Second), cl.Epoch, cl.Reason, linked)
+	}
+	for _, m := range s.members {
+		put("member", "%s", m)
 	}
 	put("head", "%s", blockText(st.PublicHead))
 	put("last own", "%s", blockText(st.LastClaimed))

@@ -56,6 +56,7 @@ type StatusReport struct {
 	LastClaimed *core.BlockRef       `json:"last_claimed"`
 	Sessions    []core.SessionStatus `json:"sessions"`
 	Takeover    core.TakeoverStatus  `json:"takeover"`
+	Cluster     *core.ClusterStatus  `json:"cluster"`
 	Stats       struct {
 		OwnSlots map[string]uint64 `json:"own_slots"`
 	} `json:"stats"`

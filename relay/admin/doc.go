@@ -12,6 +12,8 @@
 //	/slots    core.SlotReport as JSON: what happened with our slots. ?slot=N one of them, ?block=NUM
 //	          those with a block of that number, ?last=N the last N (12 if nothing is asked, at most
 //	          240). 400 if the question is wrong, 404 if there is no record; "error" and "key" say why
+//	/active   200 on the relay that lets blocks out, 503 on a standby: for load balancers
+//	/cluster  in a cluster, what this member knows of all: record.View as JSON
 //	/metrics  Prometheus text, see METRICS.md
 //
 // and takes commands:
@@ -19,6 +21,7 @@
 //	POST /drain?node=X[&force=true]   keep the node from leading, so that it can be stopped
 //	POST /undrain?node=X              let it lead again
 //	POST /lead?node=X[&force=true]    make it lead
+//	POST /handover[?now=true]         make the other relay of the cluster active; 202 pending: when our run is over
 //
 // They answer with {"ok": true}, or "error" in words and "code": 404 no_such_node, 409 unsafe (it would
 // cost blocks or votes; force insists), 422 not_possible, 400 bad_request, 503 loop_silent (it may

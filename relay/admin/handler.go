@@ -59,6 +59,11 @@ func Handler(cfg Config) (http.Handler, error) {
 		answer(w, http.StatusOK, status{Version: cfg.Version, Missing: Missing(&st), Notes: Notes(&st), Status: st})
 	})
 	mux.HandleFunc("GET /slots", func(w http.ResponseWriter, r *http.Request) { slots(w, r, source) })
+	mux.HandleFunc("GET /active", func(w http.ResponseWriter, r *http.Request) { active(w, r, source) })
+	if cfg.Cluster != nil {
+		mux.HandleFunc("GET /cluster", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, cfg.Cluster.View()) })
+		mux.HandleFunc("POST /handover", func(w http.ResponseWriter, r *http.Request) { handover(w, r, cfg.Cluster, source) })
+	}
 	if cfg.Commands != nil {
 		for _, c := range []Command{Drain, Undrain, Lead} {
 			mux.HandleFunc("POST /"+string(c), func(w http.ResponseWriter, r *http.Request) { command(w, r, c, cfg.Commands, source) })

@@ -16,6 +16,8 @@ type Config struct {
 	Source Source
 	// Commands takes commands; without it there are none.
 	Commands Commands
+	// Cluster is the relay's part among others; nil if it is alone.
+	Cluster Cluster
 	// Version is the program's, for the build info.
 	Version string
 	// LogDrops counts the events that did not get into the log; nil if there is no such count.

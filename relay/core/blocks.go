@@ -28,13 +28,14 @@ func lanesOf(s *session) (l lanes) {
 // block is what is known of one block id. Without a frame it is a stub: a head or root that a
 // handshake named.
 type block struct {
-	id, prev p2pwire.ID
-	num      uint32
-	slot     p2pwire.Slot
-	producer p2pwire.Name
-	savanna  bool
-	qcNum    uint32 // block claimed by the header's finality extension, 0 if none
-	frame    *buf
+	id, prev  p2pwire.ID
+	num       uint32
+	slot      p2pwire.Slot
+	producer  p2pwire.Name
+	savanna   bool
+	qcNum     uint32 // block claimed by the header's finality extension, 0 if none
+	confirmed uint16 // legacy: how many blocks below this one it confirms
+	frame     *buf
 
 	own      bool // a candidate of one of our nodes
 	public   bool // the network has it, or it was claimed
@@ -68,6 +69,8 @@ type block struct {
 	until    int64         // held: Wall at which it is judged again at the latest
 	armed    time.Duration // held: Mono at which its timer is due
 	gap      bool          // held: its parent was unknown
+	reached  bool          // in a cluster: a network peer has it
+	alone    time.Duration // Mono until which it may leave by this relay's word alone; 0: it may at any time
 	retry    time.Duration // its claim failed: when it may be asked for again
 }
 
@@ -169,7 +172,7 @@ func (c *Core) discard(b *block) {
 	if c.head == b {
 		c.head = nil
 		for i := range t.n {
-			if x := t.at(i); x.verified && x.public && x.linked && better(x, c.head) {
+			if x := t.at(i); x.verified && x.public && x.linked && c.better(x, c.head) {
 				c.head = x
 			}
 		}
@@ -224,7 +227,7 @@ func (c *Core) setFrame(b *block, f *buf) {
 // fill copies what the header says into the entry.
 func (b *block) fill(v *p2pwire.Block) {
 	b.prev, b.slot, b.producer, b.savanna = v.Previous, v.Slot, v.Producer, v.Savanna
-	b.qcNum = 0
+	b.qcNum, b.confirmed = 0, v.Confirmed
 	if v.HasQC {
 		b.qcNum = v.QC.Num
 	}
@@ -241,24 +244,6 @@ func (c *Core) markChain(s *session, b *block) {
 		b.has.set(s.lane)
 		b = c.blocks.get(b.prev)
 	}
-}
-
-// better is nodeos' fork choice as far as headers show it: Savanna by the newest claimed block, then
-// timestamp, then id; legacy by number, then id.
-func better(a, b *block) bool {
-	switch {
-	case b == nil:
-		return true
-	case a.stub() || b.stub() || a.savanna != b.savanna:
-		return a.num > b.num
-	case a.savanna && a.qcNum != b.qcNum:
-		return a.qcNum > b.qcNum
-	case a.savanna && a.slot != b.slot:
-		return a.slot > b.slot
-	case a.num != b.num:
-		return a.num > b.num
-	}
-	return string(a.id[:]) > string(b.id[:])
 }
 
 // extends tells whether b is a or one of its descendants.
@@ -312,7 +297,7 @@ func (c *Core) advance(b *block) {
 	if !b.survived && !b.taken && !b.own && slices.ContainsFunc(c.internal, func(s *session) bool { return !s.closing && s.sync == nil }) {
 		return
 	}
-	if better(b, c.head) {
+	if c.better(b, c.head) {
 		c.head = b
 		c.lineage.recheck = true
 		c.roundPublic(b)
@@ -351,6 +336,11 @@ func (c *Core) link(b *block, then func(*block)) {
 	}
 	b.linked = true
 	then(b)
+	c.linkChildren(b, then)
+}
+
+// linkChildren links what waited for a linked block.
+func (c *Core) linkChildren(b *block, then func(*block)) {
 	if c.boot.orphans == 0 {
 		return
 	}

@@ -36,8 +36,11 @@ func (c *Core) bootFrom(s *session) {
 	if !s.info.Dialled && c.dialledPeers() {
 		return // whoever connects to us comes second
 	}
-	if b.learned || b.tried[s.id] || (b.peer != 0 && c.sessions[b.peer] != nil && c.since(b.asked) < bootPatience) {
+	if b.learned || b.tried[s.id] {
 		return
+	}
+	if other := c.sessions[b.peer]; other != nil && c.since(b.asked) < bootPatience && (other.info.Dialled || !s.info.Dialled) {
+		return // that one is being asked
 	}
 	b.tried[s.id] = true
 	b.peer, b.target, b.asked = s.id, s.headID, c.now.Mono
@@ -46,7 +49,8 @@ func (c *Core) bootFrom(s *session) {
 		c.relink(root)
 	}
 	if s.headID == s.rootID || s.headNum == 0 {
-		// It has nothing to show yet; its next block will do.
+		// It has nothing to show yet; its next block will do, or what another one has.
+		b.asked = c.now.Mono - bootPatience
 		c.bootDone(false)
 		return
 	}
@@ -116,35 +120,54 @@ func (c *Core) ask(s *session, from p2pwire.ID) {
 // askGap is the least time between two requests for missing blocks to one peer.
 const askGap = 500 * time.Millisecond
 
-// bottom is the number of the lowest block of the chain of orphans that e is the top of.
-func (c *Core) bottom(e *block) uint32 {
-	for p := c.blocks.get(e.prev); p != nil && p.counted; p = c.blocks.get(e.prev) {
-		e = p
+// missingBelow is the block that the lowest of a chain of orphans lacks; prev is the parent of its top.
+func (c *Core) missingBelow(prev p2pwire.ID) p2pwire.ID {
+	for p := c.blocks.get(prev); p != nil && p.counted; p = c.blocks.get(prev) {
+		prev = p.prev
 	}
-	return e.num
+	return prev
 }
 
-// fetchGap asks the sender of an orphan for what is missing below num: from the newest linked block
-// beneath that the sender or one of our nodes has, even if the sender's root has moved past it, for
-// what lies between is missing too. Without one, from the sender's root.
-func (c *Core) fetchGap(s *session, num uint32) {
+// fetchGap asks a network peer for a block that is missing, and for what lies between: from the newest
+// linked block beneath that the peer or one of our nodes has, even if the peer's root has moved past it. A
+// peer on another branch than that one answers from its root, which may lie above the hole: as long as that is
+// there it is asked from further below, by a round and more, down to what is irreversible to our nodes, and
+// then from the top again. Without any, from the peer's root.
+func (c *Core) fetchGap(s *session, missing p2pwire.ID) {
 	if c.since(s.lastPush) < askGap {
 		return
 	}
 	s.lastPush = c.now.Mono
+	limit, lib := missing.Num(), c.lib()
+	h := &s.hole
+	if h.from > lib && missing.Num() <= h.missing.Num() && c.since(s.asked) < askedFor {
+		h.step = max(p2pwire.RoundSlots, 2*h.step)
+		limit = min(limit, max(h.from-min(h.from, h.step), lib)+1)
+	} else {
+		*h = hole{}
+	}
+	h.missing, h.from = missing, 0
 	var from *block
 	for i := range c.blocks.n {
 		x := c.blocks.at(i)
-		if x.linked && x.public && x.num < num && (x.verified || x.has.has(s.lane)) && (from == nil || x.num > from.num) {
+		if x.linked && x.public && x.num < limit && (x.verified || x.has.has(s.lane)) && (from == nil || x.num > from.num) {
 			from = x
 		}
 	}
 	switch {
 	case from != nil:
+		h.from = from.num
 		c.ask(s, from.id)
-	case s.rootNum < num && s.rootNum > 0:
+	case s.rootNum <= missing.Num() && s.rootNum > 0:
 		c.ask(s, s.rootID)
 	}
+}
+
+// hole is what a network peer was asked for, and from where.
+type hole struct {
+	missing p2pwire.ID // the block at its top
+	from    uint32     // number of the block that was named last, 0: none was
+	step    uint32     // how far below that the next one is
 }
 
 // fetchBytes asks for a block above the public head of which only the id is known: a node named it, or its
@@ -161,6 +184,6 @@ func (c *Core) fetchBytes(x, b *block) {
 		}
 	}
 	if from != nil {
-		c.fetchGap(from, x.num)
+		c.fetchGap(from, x.id)
 	}
 }

@@ -25,9 +25,11 @@ type trial struct {
 	since    time.Duration // when the node was given it
 	kills    int           // nodes whose link it may have cost
 	killer   string        // the last of them
-	alone    int           // times that one lost its link once more, being our only node
+	alone    int           // times that one lost its link once more, being the only one that can try it
 	refused  int           // times a node said that it could not use it
 	absent   int           // nodes that left and did not come back in time
+	fled     []flight      // they, as long as they may still come back
+	flown    bool          // one did so
 	unlinked bool          // the node said that it could not use the block
 	lacking  bool          // the node said that it lacks the block's parent
 	waited   bool          // for a node that was slow to read
@@ -65,7 +67,7 @@ func (k *canaries) init() {
 
 // pickCanary chooses the node to go first with a block, or a vote (nil): one that lacks the block and has
 // its parent, that does not lead, of the lowest priority; the node called avoid comes last. needed is
-// false if every node has the block: they would not look at it.
+// false if every node has the block, or can never link it: they would not look at it.
 func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 	var parent *block
 	if e != nil {
@@ -75,11 +77,11 @@ func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 	bestHas := false
 	needed = len(c.internal) == 0
 	for _, s := range c.internal {
-		if e != nil && s.has(e) {
+		if e != nil && (s.has(e) || c.offRoot(s, e)) {
 			continue
 		}
 		needed = true
-		if s.closing || s.sync != nil || (e == nil && s.held) {
+		if s.closing || s.sync != nil || (e == nil && s.held) || (e != nil && c.hushed(s)) || c.soloAt(s) {
 			continue
 		}
 		if avoid != "" && s.Name() == avoid || c.silent(s) || (e != nil && s.held && c.mayKeepBack(s, e)) {
@@ -97,6 +99,20 @@ func (c *Core) pickCanary(e *block, avoid string) (node *session, needed bool) {
 		return last, needed
 	}
 	return best, needed
+}
+
+// sayGap is how long nodeos sends no further handshake that names the same head.
+const sayGap = 50 * time.Millisecond
+
+// hushed tells whether a node has just sent a handshake: it would send none for a block that it cannot use.
+func (c *Core) hushed(s *session) bool { return c.since(s.said) < sayGap }
+
+// offRoot tells whether a block is on another branch than a node's root: the node links nothing there.
+func (c *Core) offRoot(s *session, e *block) bool {
+	for e != nil && e.num > s.rootNum && !e.has.has(s.lane) {
+		e = c.blocks.get(e.prev)
+	}
+	return e != nil && e.num == s.rootNum && e.id != s.rootID
 }
 
 // dearer tells whether losing a's link costs more than losing b's.
@@ -199,12 +215,14 @@ func (c *Core) silent(s *session) bool {
 	return s.answers && s.pingXmt != 0 && c.since(s.pingAt) >= c.cfg.SurviveAfter
 }
 
-// voteTrials counts a source's votes on trial.
+// voteTrials counts a source's votes on trial, and those that wait for a node.
 func (c *Core) voteTrials(source SessionID) int {
 	n := 0
-	for i := range c.canary.running {
-		if t := &c.canary.running[i]; t.block == nil && t.source == source {
-			n++
+	for _, list := range [...][]trial{c.canary.running, c.canary.parked} {
+		for i := range list {
+			if t := &list[i]; t.block == nil && t.source == source {
+				n++
+			}
 		}
 	}
 	return n
@@ -411,7 +429,6 @@ func (k *canaries) forgetBlock(c *Core, e *block) {
 // retry puts public blocks that nobody could vouch for so far on trial.
 func (c *Core) retry() {
 	c.canary.stalled = false
-	c.nextSolo()
 	parked := c.canary.parked
 	c.canary.parked = nil
 	for _, t := range parked {
@@ -423,6 +440,7 @@ func (c *Core) retry() {
 			c.tryBlock(e)
 		}
 	}
+	c.startSolo()
 }
 
 func (c *Core) onTrial(frame *buf) bool {

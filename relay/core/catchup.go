@@ -98,7 +98,7 @@ func (c *Core) continueSync(s *session) {
 		if s.out[queueGeneral].bytes >= syncLowWater {
 			return
 		}
-		if !path[i].survived || (s.info.Side == Network && !c.mayShow(path[i])) {
+		if !path[i].survived || (s.info.Side == Network && !c.mayShow(s, path[i])) {
 			break
 		}
 		if !c.send(s, queueGeneral, path[i].frame) {

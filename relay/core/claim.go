@@ -39,6 +39,11 @@ type Claimer interface {
 	Claim(now Instant, cl Claim) Verdict
 }
 
+// ClaimRecorder is a Claimer that wants to know of claims which another relay of the cluster made.
+type ClaimRecorder interface {
+	Record(now Instant, cl Claim)
+}
+
 type memoryClaims struct{ book *dedup.Slots }
 
 func (m memoryClaims) Claim(_ Instant, cl Claim) Verdict {
@@ -81,6 +86,10 @@ func (b *block) claim() Claim { return Claim{Producer: b.producer, Slot: b.slot,
 // claimFailed holds a candidate whose claim could not be recorded; what failed may work again before
 // its round is over.
 func (c *Core) claimFailed(e *block, s *session) {
+	if e.shown {
+		c.publicElsewhere(s, e) // it is out: nothing waits for it any more
+		return
+	}
 	if e.why != ReasonClaimFailed {
 		c.alarm(ReasonClaimFailed, s, e)
 	}
@@ -155,8 +164,9 @@ func (c *Core) forward(e *block, s *session) {
 	c.setVerified(e)
 	c.fanIn(e, nil, false)
 	c.votes.public(c, e)
+	c.linkChildren(e, c.linkedBlock) // the network may have gone on behind it before it went out
 	c.noteBlock(EventClaimed, ReasonClaimed, s, e)
-	if e.node != c.lineage.lead {
+	if e.node != "" && e.node != c.lineage.lead {
 		c.lineage.lead = e.node
 		if !c.reign.on() {
 			c.noteBlock(EventLead, ReasonNone, s, e)
@@ -173,6 +183,9 @@ func (c *Core) deliverOwn(s *session, b *block) {
 	c.path = nil
 	defer func() { c.path = path[:0] }()
 	for x := b; x != nil && x.claimed && x.frame != nil && !s.has(x); x = c.blocks.get(x.prev) {
+		if !c.mayShow(s, x) {
+			return // it gets them when they may go anywhere
+		}
 		path = append(path, x)
 	}
 	for i := len(path) - 1; i >= 0; i-- {
@@ -181,5 +194,8 @@ func (c *Core) deliverOwn(s *session, b *block) {
 		}
 		path[i].has.set(s.lane)
 		c.slotQueued(path[i])
+	}
+	if len(path) > 0 {
+		c.proves(s, b)
 	}
 }

@@ -7,6 +7,9 @@ package core
 func (c *Core) Drain(now Instant, name string, force bool) error {
 	c.enter(now)
 	defer c.settle()
+	if c.follows() {
+		return refused(ErrNotPossible, "this relay is the standby: ask the active one")
+	}
 	t := &c.reign
 	n := t.find(name)
 	if n == nil {
@@ -40,6 +43,9 @@ func (c *Core) Drain(now Instant, name string, force bool) error {
 func (c *Core) Undrain(now Instant, name string) error {
 	c.enter(now)
 	defer c.settle()
+	if c.follows() {
+		return refused(ErrNotPossible, "this relay is the standby: ask the active one")
+	}
 	n := c.reign.find(name)
 	if n == nil {
 		return refused(ErrNoSuchNode, "%q", name)
@@ -53,6 +59,9 @@ func (c *Core) Undrain(now Instant, name string) error {
 func (c *Core) SetLead(now Instant, name string, force bool) error {
 	c.enter(now)
 	defer c.settle()
+	if c.follows() {
+		return refused(ErrNotPossible, "this relay is the standby: ask the active one")
+	}
 	t := &c.reign
 	n := t.find(name)
 	switch {

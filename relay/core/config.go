@@ -14,6 +14,11 @@ type Producer struct {
 	// Authority is who signs if that takes weighted keys; instead of Keys. Without either, signatures
 	// are not checked.
 	Authority p2pwire.Authority
+	// FinalizerKeys are the BLS public keys of its finalizers, as they stand in votes (affine, little endian).
+	// Where any are given, a vote is of a finalizer of ours if and only if it is by one of them; else who
+	// brings a key's votes first tells, which it cannot where nodes have another relay as well: then none
+	// counts as ours.
+	FinalizerKeys [][p2pwire.FinalizerKeySize]byte
 }
 
 // Direction says which way transactions are carried.
@@ -104,6 +109,12 @@ type Config struct {
 
 	// Claimer decides claims; nil keeps them in memory (standalone).
 	Claimer Claimer
+	// Cluster is told what other relays of a cluster have to know; nil: there are none. With it, the relay
+	// is a standby until SetClusterRole says otherwise.
+	Cluster Cluster
+	// EchoWait is how long after it was due a standby waits for the network to show a block of ours
+	// (250 ms); it is of no use beyond 450 ms.
+	EchoWait time.Duration
 	// VoteMarker keeps the order of votes across restarts; nil keeps it in memory.
 	VoteMarker VoteMarker
 	// Restored is what a journal knows from before; the zero value is nothing.
@@ -144,6 +155,7 @@ func (c Config) withDefaults() Config {
 	dur(&c.ClockLimit, 100*time.Millisecond)
 	dur(&c.SurviveAfter, 100*time.Millisecond)
 	dur(&c.BlameBan, time.Minute)
+	dur(&c.EchoWait, 250*time.Millisecond)
 	dur(&c.DedupAge, 2*time.Minute)
 	def(&c.MaxClients, 25)
 	def(&c.MaxYoung, 256)

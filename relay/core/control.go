@@ -20,7 +20,7 @@ func (c *Core) wishFor(n *node) {
 	if n.held {
 		w = wishPause
 	}
-	if !n.cfg.API || n.s == nil || n.asking && n.wish == w || n.held && !c.leadResumed() {
+	if c.follows() || !n.cfg.API || n.s == nil || n.asking && n.wish == w || n.held && !c.leadResumed() {
 		return
 	}
 	if n.wish == w && n.fault == "" && c.since(n.asked) < askAgain {

@@ -126,6 +126,8 @@ type Core struct {
 	pending *block // the candidate whose claim is being decided
 	own     map[p2pwire.Name]*producer
 	learned map[p2pwire.Name]*p2pwire.AuthorityVerifier
+	// finalizers are the configured keys of our finalizers.
+	finalizers map[[p2pwire.FinalizerKeySize]byte]struct{}
 
 	blocks  blockTable
 	head    *block // public head: best verified public block, nil until one is known
@@ -138,6 +140,7 @@ type Core struct {
 	timing  timing
 	slots   slotBook
 	reign   takeover
+	ha      cluster
 	timers  timerHeap
 	scratch p2pwire.Scratch
 	jobs    []*Job
@@ -145,6 +148,8 @@ type Core struct {
 	stats   Stats
 	event   Event
 	path    []*block // scratch of deliver
+
+	irreversibles irreversibles
 }
 
 // New makes a core that knows nothing but Config.Restored. now starts the fence: slots up to start
@@ -166,8 +171,13 @@ func New(cfg Config, now Instant) (*Core, error) {
 		claims:   dedup.NewSlots(cfg.ClaimEntries),
 		own:      make(map[p2pwire.Name]*producer),
 		learned:  make(map[p2pwire.Name]*p2pwire.AuthorityVerifier),
+
+		finalizers: make(map[[p2pwire.FinalizerKeySize]byte]struct{}),
 	}
 	for _, p := range cfg.Producers {
+		for _, k := range p.FinalizerKeys {
+			c.finalizers[k] = struct{}{}
+		}
 		op, err := newProducer(&p)
 		if err != nil {
 			return nil, err
@@ -192,6 +202,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 	c.boot.init(c)
 	c.reign.init(c)
 	c.restore(&cfg.Restored)
+	c.initCluster()
 	return c, nil
 }
 

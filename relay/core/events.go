@@ -29,13 +29,15 @@ const (
 	EventTakeover
 	// EventRound: a round of ours is over and judged; Round has its slots. It comes once a round.
 	EventRound
+	// EventRole: the relay became active or standby in its cluster, or has a new epoch: Role and Epoch.
+	EventRole
 	numEvents
 )
 
 var eventNames = [numEvents]string{
 	EventSessionUp: "session_up", EventSessionDown: "session_down", EventClaimed: "claimed",
 	EventWithheld: "withheld", EventHeld: "held", EventPublic: "public_head",
-	EventBlamed: "blamed", EventAlarm: "alarm", EventLead: "lead", EventTakeover: "takeover", EventRound: "round",
+	EventBlamed: "blamed", EventAlarm: "alarm", EventLead: "lead", EventTakeover: "takeover", EventRound: "round", EventRole: "role",
 }
 
 // String is the kind as it stands in logs.
@@ -60,6 +62,8 @@ type Event struct {
 	ID       p2pwire.ID
 	Detail   string
 	Round    []SlotRecord // of a round; the observer may keep it
+	Role     ClusterRole  // of EventRole
+	Epoch    uint64
 }
 
 // Observer is told of decisions on the loop: it must not block, nor keep e.

@@ -55,7 +55,7 @@ func (c *Core) handshake(s *session, h *p2pwire.Handshake) {
 	if !s.ready && !c.firstHandshake(s, h) {
 		return
 	}
-	s.peerGen = h.Generation
+	s.peerGen, s.said = h.Generation, c.now.Mono
 	s.rootNum, s.rootID, s.headNum, s.headID = h.RootNum, h.RootID, h.HeadNum, h.HeadID
 	if s.info.Side == Internal {
 		c.nodeHandshake(s)

@@ -6,6 +6,7 @@ import (
 
 // nodeHandshake acts on what one of our nodes says of its chain.
 func (c *Core) nodeHandshake(s *session) {
+	c.timers.add(c.now.Mono+sayGap, timer{kind: timerRetry}) // what waits for that, see hushed
 	first := s.headSeen == 0
 	s.headSeen++
 	c.nameRoot(s)

@@ -9,7 +9,8 @@ import (
 const (
 	// backBefore is how many slots before our run a held node begins to be kept one block behind.
 	backBefore = 2
-	// backGrace is how long behind the timestamp of its successor a held-back block is given anyway.
+	// backGrace is how long behind the timestamp of its successor a held-back block is given anyway; within
+	// our run, behind that of the one after it, since whoever is released for the first of them may fail, too.
 	backGrace = 100 * time.Millisecond
 )
 
@@ -34,7 +35,7 @@ func (c *Core) holdsBack(s *session, b *block) bool {
 		return false // it has to be brought up to date first
 	}
 	n.back = b.id
-	c.stepAt(c.mono((b.slot + 1).Time()) + backGrace)
+	c.stepAt(c.mono(c.backUntil(b)))
 	return true
 }
 
@@ -49,7 +50,7 @@ func (c *Core) mayKeepBack(s *session, b *block) bool {
 	if c.reign.mode != TakeoverLeash || !c.reign.known || s.has(b) || !b.public || !b.linked || c.stop {
 		return false
 	}
-	if c.wall() >= (b.slot+1).Time()+int64(backGrace) {
+	if c.wall() >= c.backUntil(b) {
 		return false
 	}
 	if c.head != nil && c.head != b && c.head.num >= b.num {
@@ -67,6 +68,15 @@ func (c *Core) mayKeepBack(s *session, b *block) bool {
 	return false
 }
 
+// backUntil is until when (Wall) a block is held back at most.
+func (c *Core) backUntil(b *block) int64 {
+	next := b.slot + 1
+	if c.ourSlot(next) && c.ourSlot(next+1) {
+		next++
+	}
+	return next.Time() + int64(backGrace)
+}
+
 // backDue gives the nodes the blocks that were held back for long enough.
 func (c *Core) backDue() {
 	for _, n := range c.reign.nodes {
@@ -78,7 +88,7 @@ func (c *Core) backDue() {
 			n.back = p2pwire.ID{}
 			continue
 		}
-		if at := c.mono((b.slot + 1).Time()) + backGrace; c.now.Mono < at {
+		if at := c.mono(c.backUntil(b)); c.now.Mono < at {
 			c.stepAt(at)
 			continue
 		}

@@ -3,6 +3,7 @@ package core_test
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -145,23 +146,28 @@ func TestBadVoteOfATrustedPairCutsAllNodesAgainAndAgain(t *testing.T) {
 	r, n, a, b, head := warm(t, savanna(90))
 	evil := r.network("evil", head)
 	lost := 0
+	var bads [][]byte
+	live := func(d time.Duration) { // a node closes its link over a bad vote as soon as it gets it
+		for ; d >= 0; d -= 10 * time.Millisecond {
+			for _, p := range []**peer{&a, &b} {
+				if slices.ContainsFunc(bads, (*p).has) {
+					lost++
+					(*p).drop()
+					*p = (*p).again(head, head)
+				}
+			}
+			r.run(10 * time.Millisecond)
+		}
+	}
 	for i := range byte(5) {
 		unknown := makeBlock(genesis(200), base, otherName, mark(i+1))
 		evil.send(voteFrame(unknown, 66))
-		r.run(survive + 10*time.Millisecond)
-		a.clear()
-		b.clear()
+		live(survive)
 		bad := voteFrame(head, 66)
 		bad[len(bad)-1] ^= i + 1
+		bads = append(bads, bad)
 		evil.send(bad)
-		for _, p := range []**peer{&a, &b} {
-			if len((*p).votes()) > 0 {
-				lost++
-				(*p).drop()
-				*p = (*p).again(head, head)
-			}
-		}
-		r.run(50 * time.Millisecond)
+		live(40 * time.Millisecond)
 		if evil.gone {
 			break
 		}
@@ -560,5 +566,132 @@ func TestGuessedIDOfAWithheldBlock(t *testing.T) {
 		a.send(a3.frame)
 		r.run(2 * time.Second)
 		n.want(a0, a3)
+	}
+}
+
+// Only the node that leads can try votes while the others are held. Forged ones cost its link three times, not
+// again and again.
+func TestForgedVoteThatOnlyTheLeadCanTry(t *testing.T) {
+	c, _ := settled(t, 8)
+	c.f.drop() // it would go first
+	evil := c.network("evil", c.head)
+	bad := voteFrame(c.head, 66)
+	bad[len(bad)-1] ^= 1
+	evil.send(bad)
+	nodes, lost := c.closeOver([]*peer{c.a, c.b}, bad, c.head)
+	if lost > 3 || !evil.gone {
+		t.Errorf("%d links lost to one bad vote, its source shut out: %v", lost, evil.gone)
+	}
+	if nodes[1] != c.b {
+		t.Error("it was tried on a node that is held")
+	}
+}
+
+// Nodes that have lost their links a few times are redialled after a while only. What cost them the link is
+// not forgotten meanwhile: its source is shut out as if they had been back at once.
+func TestBurstOfBadBlocksAndNodesThatAreBackLate(t *testing.T) {
+	for _, count := range []int{1, 2} { // nodes
+		r, _, a, b, head := warm(t)
+		evil := r.network("evil", head)
+		nodes := []*peer{a, b}[:count]
+		if count == 1 {
+			b.drop()
+		}
+		bad := map[p2pwire.ID]bool{}
+		for i := range byte(40) {
+			x := makeBlock(head, base, otherName, mark(i+1), signedBy(ourKey))
+			bad[x.id] = true
+			r.c.Data(r.now, evil.id, x.frame)
+		}
+		r.pump()
+		lost := 0
+		back := make([]time.Duration, count)
+		for range 400 {
+			for i, p := range nodes {
+				switch {
+				case p.gone && r.now.Mono >= back[i]:
+					nodes[i] = p.again(head, head)
+				case !p.gone && slices.ContainsFunc(p.blocks(), func(id p2pwire.ID) bool { return bad[id] }):
+					lost++
+					p.drop()
+					back[i] = r.now.Mono + 600*time.Millisecond
+				}
+			}
+			r.run(20 * time.Millisecond)
+		}
+		if lost > 4 || !evil.gone {
+			t.Errorf("%d nodes lost %d links over one burst; its source was shut out: %v", count, lost, evil.gone)
+		}
+	}
+}
+
+// nodeos tells by a handshake that it cannot link a block, but sends none for 50 ms behind another one that
+// named the same head. A forged block of ours that comes in that time is not good because nobody objects.
+func TestForgedBlockThatANodeCannotObjectTo(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	evil := r.network("evil", head)
+	x := makeBlock(head, base-1, otherName, mark(9)) // no node links it
+	forged := makeBlock(x, base, ourName, mark(9), signedBy(otherKey))
+	spoke := map[*peer]time.Duration{}
+	seen := map[*peer]int{}
+	object := func() {
+		for _, p := range []*peer{a, b} {
+			if got := len(p.blocks()); got > seen[p] {
+				if seen[p] = got; r.now.Mono-spoke[p] >= 50*time.Millisecond {
+					spoke[p] = r.now.Mono
+					p.handshake(head, head)
+				}
+			}
+		}
+	}
+	evil.send(x.frame)
+	for i := range 100 {
+		object()
+		r.run(10 * time.Millisecond)
+		if i == 1 {
+			evil.send(forged.frame)
+		}
+	}
+	if r.event(core.EventAlarm, core.ReasonForeignBlock) != nil {
+		t.Error("a forged block that no node could link was taken for one of another instance")
+	}
+	n.clear()
+	r.until(base, early(base))
+	ours := makeBlock(head, base, ourName)
+	a.send(ours.frame)
+	r.until(base, -50*time.Millisecond)
+	n.want(ours)
+}
+
+// Another payload of a block that is linked to nothing is tried on nobody, as that block is not: a node that
+// is given one is taken to lack what lies below, and is brought up by a catch-up that brings nothing.
+func TestTwinsOfOrphans(t *testing.T) {
+	r, n, a, b, head := warm(t, savanna(90))
+	evil := r.network("evil", head)
+	lost := makeBlock(head, base-1, otherName, savanna(90), mark(65)) // sent to nobody
+	p := makeBlock(lost, base, otherName, savanna(90), mark(66))
+	o := makeBlock(p, base+1, otherName, savanna(90), mark(66))
+	for _, x := range []blk{p, o} {
+		twin := bytes.Clone(x.frame)
+		twin[len(twin)-5] ^= 0x55 // in the signature
+		evil.send(x.frame, twin)
+	}
+	next := makeBlock(head, base+2, otherName, savanna(90))
+	for range 5 {
+		r.run(200 * time.Millisecond)
+	}
+	n.send(next.frame)
+	r.run(250 * time.Millisecond)
+	for _, x := range []*peer{a, b} {
+		x.want(next)
+		if got := len(x.frames(p2pwire.TypeHandshake)); got > 0 {
+			t.Errorf("%s got %d handshakes: it is being brought up", x.name, got)
+		}
+	}
+	// When what lies below comes after all, the twins are tried, and one of them may be the good one.
+	n.send(lost.frame)
+	r.run(time.Second)
+	if !a.has(o.frame) || !b.has(o.frame) {
+		t.Error("the good one of two payloads did not reach the nodes")
 	}
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"bprelay/dedup"
@@ -103,7 +104,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.window.Forget(digest)
 		c.drop(s, why)
 		if why == ReasonOrphan {
-			c.fetchGap(s, v.Num)
+			c.fetchGap(s, c.missingBelow(v.Previous))
 		}
 		return
 	}
@@ -126,7 +127,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if !e.linked {
 		c.orphan(e)
 		c.drop(s, ReasonOrphan)
-		c.fetchGap(s, c.bottom(e))
+		c.fetchGap(s, c.missingBelow(e.prev))
 		return
 	}
 }
@@ -188,6 +189,9 @@ func (c *Core) dropOrphans(s *session) {
 
 // linkedBlock fans a public block in once its ancestry is known.
 func (c *Core) linkedBlock(b *block) {
+	if slices.ContainsFunc(c.canary.parked, func(t trial) bool { return t.block == b }) {
+		c.stall() // other payloads of it waited for this
+	}
 	c.votes.public(c, b)
 	s := c.sessions[b.source]
 	if b.taken {
@@ -252,7 +256,13 @@ func (c *Core) learnKey(b *block) {
 func (c *Core) foreignOwn(s *session, e *block) {
 	// What this relay let out before it was restarted comes back that way too: the journal knows it,
 	// and without one it lies behind the fence.
-	if r := c.concede(e); (r == dedup.Claimed || r == dedup.Taken) && e.slot > c.fenceSlot(e.producer) {
+	r := c.concede(e)
+	if r == dedup.Claimed && c.follows() {
+		c.echoed(e)
+		c.adopt(e, e.claim()) // the active let it out, and its claim is on the way
+		return
+	}
+	if (r == dedup.Claimed || r == dedup.Taken) && e.slot > c.fenceSlot(e.producer) {
 		c.alarm(ReasonForeignBlock, s, e)
 	}
 }
@@ -260,7 +270,14 @@ func (c *Core) foreignOwn(s *session, e *block) {
 // publicElsewhere handles an own candidate that we did not let out but the network shows, with bytes
 // that are known to be good.
 func (c *Core) publicElsewhere(s *session, e *block) {
-	if !e.shown || e.slot > c.fenceSlot(e.producer) {
+	if e.pending && c.cfg.Cluster != nil {
+		// The other relay let it out as soon as it heard of the claim, and the network was faster with it
+		// than that relay with its answer.
+		e.shown = true
+		c.echoed(e)
+		return
+	}
+	if (!e.shown || e.slot > c.fenceSlot(e.producer)) && !c.follows() {
 		c.alarm(ReasonWithheldInPublic, s, e) // else it left before this relay was started
 	}
 	if e.held {
@@ -271,6 +288,7 @@ func (c *Core) publicElsewhere(s *session, e *block) {
 	c.setVerified(e)
 	c.votes.public(c, e)
 	c.fanIn(e, nil, false)
+	c.linkChildren(e, c.linkedBlock)
 }
 
 // fanIn gives a block to every node that is live and lacks it. unproven lets it through although no

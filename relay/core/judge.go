@@ -14,6 +14,15 @@ const (
 
 // judge applies the rules of the design's outbound path, in its order.
 func (c *Core) judge(e *block) (action, Reason) {
+	act, why := c.judgeOwn(e)
+	if act == actForward && c.follows() && !c.decided(e) {
+		return c.orGiveUp(e, ReasonStandby)
+	}
+	return act, why
+}
+
+// judgeOwn applies all rules but the last: that an active relay lets it out.
+func (c *Core) judgeOwn(e *block) (action, Reason) {
 	id, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))
 	if claimed {
 		if id != e.id {
@@ -142,7 +151,7 @@ func (c *Core) inRun(e *block) bool {
 	return t != nil && !c.lineage.dead && e.slot.Round() <= t.slot.Round()+1
 }
 
-// orGiveUp holds a candidate until its round is over: late beats lost, since a node's later blocks
+// orGiveUp holds a candidate until its run is over: late beats lost, since a node's later blocks
 // build on this one.
 func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
 	if c.earliest() < c.lateLimit(e.slot) {
@@ -151,12 +160,19 @@ func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
 	return actWithhold, why
 }
 
-// lateLimit is when an own block is of no use any more: behind its round a foreign producer builds
-// on what is public by then.
+// lateLimit is when an own block is of no use any more: behind its run a foreign producer builds on what is
+// public by then. Within it, in the rounds of ours behind its own, nobody else builds, and what our nodes make
+// there builds on it.
 func (c *Core) lateLimit(slot p2pwire.Slot) int64 {
 	end := slot - p2pwire.Slot(slot.Index()) + p2pwire.RoundSlots
+	for i := 0; i < lateRounds && c.ourSlot(end); i++ {
+		end += p2pwire.RoundSlots
+	}
 	return end.Time() + int64(c.cfg.LateGrace)
 }
+
+// lateRounds is how many rounds behind its own a late block is waited for, where more of them are ours.
+const lateRounds = 3
 
 // lib is the highest root our nodes named: blocks at or below it are irreversible.
 func (c *Core) lib() uint32 {

@@ -48,6 +48,7 @@ func (c *Core) timeMessage(s *session, m p2pwire.Time) {
 		s.pingXmt = 0
 		s.heard, s.answers = s.pingAt, true
 		c.readClock(s, m)
+		c.answered(s, s.pingAt)
 		if c.triesUnheard(s) {
 			c.ping(s)
 		}

@@ -80,3 +80,66 @@ func TestRunStartBehindALaterBlock(t *testing.T) {
 		t.Errorf("superseded %d times, want 1", got)
 	}
 }
+
+// Two producers of ours have adjacent rounds, the relay has seen so. What our node made at the end of the
+// first one reaches the relay late, in the second one, together with what it built on that: nobody else
+// builds meanwhile, and without it the whole second round would be lost.
+func TestLateBlocksOfTheFirstOfTwoRounds(t *testing.T) {
+	second := name("bpcharlie")
+	for _, late := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 5 * time.Second, 7 * time.Second} {
+		r, n, a, _, head := warmWith(t, func(c *core.Config) { c.Producers = append(c.Producers, core.Producer{Name: second}) }, 0)
+		push := func(p *peer, producer p2pwire.Name, slot p2pwire.Slot) {
+			r.until(slot, early(slot))
+			head = makeBlock(head, slot, producer)
+			p.send(head.frame)
+			for _, x := range []*peer{n, a} {
+				x.alive()
+			}
+		}
+		slot := base
+		for ; slot < base+3*36; slot++ { // ours, ours, another one's
+			switch slot.Round() % 3 {
+			case base.Round() % 3:
+				push(a, ourName, slot)
+			case (base.Round() + 1) % 3:
+				push(a, second, slot)
+			default:
+				push(n, otherName, slot)
+			}
+		}
+		r.run(2 * survive)
+		for ; slot.Index() < 9; slot++ {
+			push(a, ourName, slot)
+		}
+		n.clear()
+		var xs []blk
+		end := slot + 3 // of the first round
+		r.until(end, -late)
+		for x := head; slot.Time() < r.now.Wall && slot < end+12; slot++ {
+			producer := ourName
+			if slot >= end {
+				producer = second
+			}
+			x = makeBlock(x, slot, producer)
+			xs = append(xs, x)
+			a.send(x.frame)
+		}
+		if late > 6500*time.Millisecond {
+			n.want() // the second round is over, too
+			continue
+		}
+		n.want(xs...)
+		r.until(end+12, -roundEnd)
+		missed := 0
+		for _, records := range r.rounds() {
+			for _, x := range records {
+				if x.Slot >= end-3 && x.Slot < slot && x.Outcome == core.OutcomeLost && x.Reason != core.ReasonNoNetwork {
+					missed++
+				}
+			}
+		}
+		if missed > 0 {
+			t.Errorf("%v late: %d slots that went out are told to be lost", late, missed)
+		}
+	}
+}

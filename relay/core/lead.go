@@ -72,8 +72,8 @@ const applyTakes = 60 * time.Millisecond
 const (
 	// boundaryRoom is how long before a slot's timestamp a released node must have its block, and
 	// behindBoundary how long behind it the release begins otherwise. Real nodes that were freed with
-	// their block due 3 to 11 ms before the timestamp began a branch of their own in most cases.
-	boundaryRoom, behindBoundary = 10 * time.Millisecond, 10 * time.Millisecond
+	// their block due 3 to 11 ms before the timestamp began a branch of their own in most cases, and one at 12 ms.
+	boundaryRoom, behindBoundary = 13 * time.Millisecond, 10 * time.Millisecond
 )
 
 // release frees a node: votes first, when the block it was given last can have been applied; then, when
@@ -165,7 +165,7 @@ func (c *Core) fitter(a, b *node) bool {
 // leadDown acts on a lead whose session ended. While it is being redialled it may be back at once.
 func (c *Core) leadDown(l *node) {
 	t := &c.reign
-	if !t.on() || !t.known || c.stop {
+	if !t.on() || !t.known || c.stop || c.follows() && c.ha.linked {
 		return
 	}
 	if !l.lost {
@@ -213,7 +213,7 @@ func (c *Core) chooseLead() {
 		if t.unfit == 0 {
 			t.unfit = max(c.now.Mono, 1)
 		}
-		if n := c.standby(l); n != nil && (c.ails(n) == "" || l.s == nil) &&
+		if n := c.standby(l); n != nil && (c.ails(n) == "" || l.s == nil) && (!l.hung || c.hangs(l, n)) &&
 			(l.s == nil || c.since(t.unfit) >= unfitFor || until < eve) {
 			reason := ReasonLeadUnfit
 			if l.s == nil {
@@ -284,7 +284,7 @@ func (c *Core) leadKnowable() bool {
 func (c *Core) judged(s *session, e *block) {
 	t := &c.reign
 	n := s.node
-	if n == nil || !t.on() {
+	if n == nil || !t.on() || c.follows() {
 		return
 	}
 	switch {
@@ -292,23 +292,40 @@ func (c *Core) judged(s *session, e *block) {
 		c.setLead(n, ReasonLeadChosen) // it is leading already
 	case n.cfg.Name != t.lead:
 		c.strayed(n, e)
-	case e.withheld && (e.why == ReasonSlotTaken || e.why == ReasonNotLineage || e.why == ReasonParentWithheld):
-		w := c.winner(e)
-		if w == nil || w == n || w.s == nil || !w.cfg.Role.produces() {
-			// It began on the wrong block, and who made the right one is not there any more.
-			if w = c.standby(n); w == nil || !c.armed(w) {
-				return
-			}
-			t.releases++
-		}
-		c.setLead(w, ReasonLeadOvertaken)
 	}
 }
 
-// winner is the node whose block has a candidate's slot, nil if there is none.
+// overtaken looks whether a block that stays inside shows that another node than its own leads.
+func (c *Core) overtaken(e *block) {
+	t := &c.reign
+	n := t.find(e.node)
+	if n == nil || !t.on() || !t.known || n.cfg.Name != t.lead || !e.withheld {
+		return
+	}
+	switch e.why {
+	case ReasonSlotTaken, ReasonNotLineage, ReasonParentWithheld:
+	default:
+		return
+	}
+	w := c.winner(e)
+	if w == nil || w == n || w.s == nil || !w.cfg.Role.produces() {
+		// It began on the wrong block, and who made the right one is not there any more.
+		if w = c.standby(n); w == nil || !c.armed(w) {
+			return
+		}
+		t.releases++
+	}
+	c.setLead(w, ReasonLeadOvertaken)
+}
+
+// winner is the node whose block has a candidate's slot, or is about to have it; nil if there is none.
 func (c *Core) winner(e *block) *node {
 	id, ok := c.claims.Get(uint64(e.producer), uint32(e.slot))
-	if b := c.blocks.get(id); ok && b != nil && b.node != "" {
+	b := c.blocks.get(id)
+	if p := c.pending; !ok && p != nil && p.slot == e.slot && p.producer == e.producer {
+		b, ok = p, true
+	}
+	if ok && b != nil && b.node != "" {
 		return c.reign.find(b.node)
 	}
 	return nil

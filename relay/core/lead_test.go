@@ -19,6 +19,7 @@ type court struct {
 	head       blk
 	voters     int
 	lead       *peer // who makes our blocks
+	full       bool  // our blocks leave 300 ms before they are due
 	voteLast   bool  // our finalizer's vote comes 50 ms behind those of the others
 	before     func(slot p2pwire.Slot)
 	others     func(slot p2pwire.Slot) p2pwire.Name // who has a foreign slot; 0 or nil: by the schedule
@@ -67,7 +68,11 @@ func (c *court) to(last p2pwire.Slot) {
 		if c.before != nil {
 			c.before(slot)
 		}
-		c.until(slot, early(slot))
+		due := early(slot)
+		if c.full && c.ours(slot) {
+			due += 300 * time.Millisecond
+		}
+		c.until(slot, due)
 		if c.ours(slot) && !(c.others != nil && c.others(slot) != 0) {
 			if c.lead == nil || c.lead.gone {
 				continue
@@ -346,8 +351,12 @@ func TestLateLeadIsReplacedInTime(t *testing.T) {
 		c.lead = nil
 		slot := first + index
 		due := early(slot)
-		// 60 ms behind its due time, or what is left of its window when the release is taken off.
-		grace := min(60*time.Millisecond, due-25*time.Millisecond)
+		// 60 ms behind its due time, or what is left of its window when the release is taken off: with some room
+		// before the timestamp where there is any.
+		grace := min(60*time.Millisecond, due-32*time.Millisecond)
+		if index == 0 {
+			grace = due - 25*time.Millisecond
+		}
 		c.until(slot, due-grace+time.Millisecond)
 		if c.takeover().Releases != 0 {
 			t.Errorf("index %d: released too early", index)
@@ -386,6 +395,69 @@ func TestLateFirstBlockIsWaitedForBeyondItsTimestamp(t *testing.T) {
 	c.run(300 * time.Millisecond)
 	if s := c.takeover(); s.Releases != 1 || s.Lead != "b" {
 		t.Errorf("%d releases, %s leads", s.Releases, s.Lead)
+	}
+}
+
+// Blocks that are full leave long before they are due. One that is not, in the round after, is not late.
+func TestBlockThatIsNotFullIsNotLate(t *testing.T) {
+	c := newCourt(t, 3)
+	first := base + 3*courtPeriod
+	c.full = true
+	c.to(first - 2)
+	c.full = false
+	c.to(first + 11)
+	if s := c.takeover(); s.Releases != 0 || s.Lead != "a" || s.Mode != core.TakeoverLeash {
+		t.Errorf("%+v", s)
+	}
+	// One that does not come is still noticed in time.
+	c.to(first + courtPeriod - 1)
+	c.lead = nil
+	c.until(first+courtPeriod, 24*time.Millisecond)
+	if s := c.takeover(); s.Releases != 1 || s.Lead != "b" {
+		t.Errorf("%d releases, %s leads", s.Releases, s.Lead)
+	}
+}
+
+// lazyClaims approves at once, or when the test says so.
+type lazyClaims struct {
+	slowClaims
+	slow bool
+}
+
+func (l *lazyClaims) Claim(now core.Instant, cl core.Claim) core.Verdict {
+	if !l.slow {
+		return core.Approved
+	}
+	return l.slowClaims.Claim(now, cl)
+}
+
+// The same while claims take their time to be written: what the two nodes go on to make is judged before the
+// slot is anybody's.
+func TestSlowLeadThatWinsWhileAClaimIsWritten(t *testing.T) {
+	for _, second := range []bool{false, true} { // the sibling comes when the claim is decided
+		l := &lazyClaims{}
+		c, first := settled(t, 0, func(cfg *core.Config) { cfg.Claimer = l })
+		l.r = c.rig
+		c.to(first + 5)
+		slot := first + 6
+		c.until(slot, early(slot)-70*time.Millisecond)
+		if c.takeover().Lead != "b" {
+			t.Fatal("B was not released")
+		}
+		l.slow = true
+		x := makeBlock(c.head, slot, ourName, savanna(c.head.id.Num()-1))
+		sibling := makeBlock(c.head, slot, ourName, savanna(c.head.id.Num()-1), mark(9))
+		c.a.send(x.frame)
+		if second {
+			l.decide(core.Approved)
+		}
+		c.b.send(sibling.frame)
+		if !second {
+			l.decide(core.Approved)
+		}
+		if s := c.takeover(); s.Lead != "a" {
+			t.Errorf("%t: %s leads", second, s.Lead)
+		}
 	}
 }
 
@@ -443,6 +515,59 @@ func TestHungLeadIsReplacedBeforeOurRun(t *testing.T) {
 	}
 	if c.event(core.EventLead, core.ReasonLeadUnfit) == nil {
 		t.Error("no reason")
+	}
+}
+
+// When it is too late for that, it is as soon as that shows, and not when its first block is late.
+func TestHungLeadIsReplacedWithinOurRun(t *testing.T) {
+	c, first := settled(t, 1)
+	c.to(first - 1)
+	c.a.clock, c.a.gone = nil, true
+	c.lead = nil
+	c.run(silent + 150*time.Millisecond)
+	if s := c.takeover(); s.Lead != "b" || c.event(core.EventLead, core.ReasonLeadHung) == nil || c.now.Wall > first.Time()-int64(300*time.Millisecond) {
+		t.Errorf("%s leads: %+v", s.Lead, s)
+	}
+}
+
+// silent is how long a node answers nothing until it counts as hung.
+const silent = 400 * time.Millisecond
+
+// The relay itself was stopped: nobody has answered it for long, and nobody is to blame.
+func TestStoppedRelayTakesNobodyForHung(t *testing.T) {
+	for _, slots := range []int{1, 3} { // on the eve of our run, or before it
+		c, first := settled(t, slots)
+		c.to(first - p2pwire.Slot(slots))
+		nodes := []*peer{c.b, c.a, c.f}
+		asked := func() (n int) {
+			for _, p := range nodes {
+				n += len(p.frames(p2pwire.TypeTime))
+			}
+			return n
+		}
+		for _, p := range nodes {
+			p.clock = nil
+			p.clear()
+		}
+		for range 20 {
+			if c.run(10 * time.Millisecond); asked() >= len(nodes) {
+				break
+			}
+		}
+		c.now.Mono += 600 * time.Millisecond
+		c.now.Wall += int64(600 * time.Millisecond)
+		for _, p := range nodes { // what they said meanwhile is read, the lead's not first
+			p.answers(0)
+			for _, f := range p.frames(p2pwire.TypeTime) {
+				p.tell(f)
+			}
+			c.c.Tick(c.now)
+			c.pump()
+		}
+		c.run(50 * time.Millisecond)
+		if s := c.takeover(); s.Lead != "a" {
+			t.Errorf("%d slots before: %s leads: %+v", slots, s.Lead, s)
+		}
 	}
 }
 

@@ -456,3 +456,51 @@ func TestGapIsAskedForOnce(t *testing.T) {
 	}
 	_ = n
 }
+
+// Our last blocks did not reach the network, which went on without them and has made irreversible what it has
+// instead. A peer that is asked for what lies behind them answers from its root, above the hole: it has to be
+// asked from further below.
+func TestGapBelowTheRootOfAnotherBranch(t *testing.T) {
+	for _, lost := range []int{1, 2, 5, 12} {
+		r, n, a, _, last := warm(t)
+		n.drop()
+		xs := ourBlocks(last, lost, 1)
+		for _, x := range xs {
+			r.until(x.slot, early(x.slot))
+			a.send(x.frame)
+			a.alive()
+		}
+		ys := []blk{last}
+		for i := range p2pwire.Slot(30) {
+			ys = append(ys, makeBlock(ys[i], base+12+i, otherName))
+		}
+		const root = 20 // of the peer, then
+		r.until(ys[21].slot, 0)
+		a.alive()
+		n = r.open(core.Network, "net1")
+		n.handshake(ys[root], ys[21])
+		seen := 0
+		for i := 22; i < 31; i++ {
+			r.until(ys[i].slot, 0)
+			a.alive()
+			n.send(ys[i].frame)
+			for _, q := range n.requests()[seen:] {
+				seen++
+				from := root
+				for j := range ys[:i] {
+					if id := q.Blocks.IDs[0]; ys[j].id == id || id.Num() < last.id.Num() {
+						from = j
+						break
+					}
+				}
+				for _, y := range ys[from+1 : i+1] {
+					n.send(y.frame)
+				}
+			}
+			r.run(200 * time.Millisecond)
+		}
+		if !a.has(ys[30].frame) {
+			t.Errorf("%d blocks lost: the node did not get the network's chain; asked %d times", lost, seen)
+		}
+	}
+}

@@ -71,6 +71,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	if e == nil {
 		e = c.insert(v.ID)
 	}
+	known := e.public
 	e.fill(&v)
 	e.linked = false
 	e.has.set(s.lane)
@@ -79,7 +80,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	e.given.set(s.lane)
 	e.payloads = maxPayloads
 	if !ours {
-		c.relayForeign(s, e)
+		c.relayForeign(s, e, known)
 		return
 	}
 	// A handshake may have named it: that alone makes it no public block.
@@ -91,6 +92,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.vouch(p, &e.sent)
 	}
 	c.slotCandidate(s, e)
+	if c.cfg.Cluster != nil {
+		c.cfg.Cluster.Holds(c.now, e.claim())
+	}
 	c.decide(e, s)
 	c.judged(s, e)
 	c.timed(s, e) // behind the decision, which rests on what was usual before
@@ -102,8 +106,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 }
 
-// relayForeign passes on a block of another producer that one of our nodes sent.
-func (c *Core) relayForeign(s *session, e *block) {
+// relayForeign passes on a block of another producer that one of our nodes sent: to the network only if that
+// has not shown to know it.
+func (c *Core) relayForeign(s *session, e *block, known bool) {
 	e.public = true
 	c.link(e, func(x *block) {
 		c.vouch(x, &e.given)
@@ -111,6 +116,9 @@ func (c *Core) relayForeign(s *session, e *block) {
 	})
 	if !e.linked {
 		c.orphan(e)
+		return
+	}
+	if known {
 		return
 	}
 	for _, t := range slices.Clone(c.network) {
@@ -170,6 +178,9 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 	if e.why != why {
 		e.why = why
 		c.stats.OwnHeld[why]++
+		if why == ReasonStandby {
+			c.candidate(e)
+		}
 		c.slotDecided(e, DecisionWaits, why)
 		c.noteBlock(EventHeld, why, s, e)
 	}
@@ -217,6 +228,7 @@ func (c *Core) withhold(e *block, s *session, why Reason) {
 	c.slotDecided(e, DecisionInside, why)
 	c.votes.withheld(c, e)
 	c.noteBlock(EventWithheld, why, s, e)
+	c.overtaken(e)
 	c.lineage.recheck = c.lineage.recheck || len(c.held) > 0
 }
 
@@ -238,7 +250,7 @@ func (c *Core) judgeHeld() {
 		}
 		pa, pb := c.blocks.get(a.prev), c.blocks.get(b.prev)
 		if pa != nil && pb != nil && pa != pb {
-			if better(pa, pb) {
+			if c.better(pa, pb) {
 				return -1
 			}
 			return 1
@@ -281,7 +293,7 @@ func (c *Core) reachesDown(b *block, num uint32) bool {
 }
 
 // checkLineage drops the run's lineage when a verified block outside it claims finality for a block
-// outside it (Savanna), or stands higher (legacy).
+// outside it (Savanna), or is on a better branch (legacy).
 func (c *Core) checkLineage(b *block) {
 	t := c.lineage.tip
 	if t == nil || c.lineage.dead || b.stub() || b.slot.Round() > t.slot.Round()+1 || c.extends(b, t) || c.extends(t, b) {
@@ -290,7 +302,7 @@ func (c *Core) checkLineage(b *block) {
 	if t.stub() && !c.reachesDown(b, t.num) {
 		return // claimed before a restart: what lies below is not known yet
 	}
-	if b.savanna && !(b.qcNum > t.qcNum && c.outvoted(t, b)) || !b.savanna && b.num <= t.num {
+	if b.savanna && !(b.qcNum > t.qcNum && c.outvoted(t, b)) || !b.savanna && c.legacyRank(b, t) <= 0 {
 		return
 	}
 	c.lineage.dead, c.lineage.recheck = true, true
@@ -298,7 +310,7 @@ func (c *Core) checkLineage(b *block) {
 	c.head = nil
 	best := b
 	for i := range c.blocks.n {
-		if x := c.blocks.at(i); x.verified && x.public && !x.stub() && !c.extends(x, t) && better(x, best) {
+		if x := c.blocks.at(i); x.verified && x.public && !x.stub() && !c.extends(x, t) && c.better(x, best) {
 			best = x
 		}
 	}

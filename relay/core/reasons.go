@@ -35,6 +35,7 @@ const (
 	ReasonAheadOfTime
 	ReasonGap
 	ReasonLeadExpected
+	ReasonStandby
 
 	// Lost slots: why nothing of ours went out, or to no avail.
 	ReasonNoNode
@@ -87,16 +88,38 @@ const (
 	ReasonReassembly
 	ReasonTooManyClients
 	ReasonBlamed
+	ReasonUnheard
 
 	// Who leads.
 	ReasonLeadChosen
 	ReasonLeadGone
 	ReasonLeadLate
 	ReasonLeadUnfit
+	ReasonLeadHung
 	ReasonLeadOvertaken
 	ReasonLeadDrained
 	ReasonLeadOrdered
 	ReasonLeadFailback
+	ReasonLeadFollowed
+
+	// Which relay is active.
+	ReasonActiveStart
+	ReasonActiveMissed
+	ReasonActiveMissedAlone
+	ReasonActiveMissedAgain
+	ReasonActiveNoContact
+	ReasonActiveElected
+	ReasonActiveGranted
+	ReasonActiveHandover
+	ReasonActiveNodesLost
+	ReasonActiveIsolated
+	ReasonActiveFailback
+	ReasonActiveGap
+	ReasonActiveConfirmed
+	ReasonActiveOutranked
+	ReasonActiveOtherPublished
+	ReasonActiveRaised
+	ReasonActiveMajority
 
 	// Alarms.
 	ReasonForeignBlock
@@ -110,6 +133,13 @@ const (
 	ReasonCannotHold
 	ReasonNoStandby
 	ReasonProducerAPI
+	ReasonDoubleClaim
+	ReasonPairPeerUnseen
+	ReasonPairPeerSlow
+	ReasonPairPeerLost
+	ReasonPairNoProof
+	ReasonPairSettings
+	ReasonMemberAside
 
 	numReasons
 )
@@ -144,6 +174,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonAheadOfTime:   {"ahead_of_time", "the block came before a node whose clock is right could make it; it waits while another node can still bring its own"},
 
 	ReasonLeadExpected:    {"lead_expected", "the node is held and has made a block all the same: it waits until the lead's should have come"},
+	ReasonStandby:         {"standby", "this relay is the standby: the active one lets the block out"},
 	ReasonNoNode:          {"no_node", "no node of ours was connected when the block was due"},
 	ReasonNodeSilent:      {"node_silent", "our nodes were connected, but none sent a block for the slot"},
 	ReasonLeadLost:        {"lead_lost", "the node whose blocks went out was lost within the round, and the others were on branches of their own"},
@@ -193,15 +224,36 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonReassembly:       {"reassembly", "partial frames reached their bound and this session held most of it"},
 	ReasonTooManyClients:   {"too_many_clients", "max_clients accepted network sessions are there already"},
 	ReasonBlamed:           {"blamed", "a message of this peer made one of our nodes close its link"},
+	ReasonUnheard:          {"unheard", "a block that left without the other relay's word was not taken by this network peer in time: it might come out too late"},
 
 	ReasonLeadChosen:    {"lead_chosen", "no node led: the preferred one of those that are ready does now, or the one that produces already"},
 	ReasonLeadGone:      {"lead_gone", "the lead's session ended and it could not be dialled: the next node was released"},
 	ReasonLeadLate:      {"lead_late", "the lead's block did not come by its due time and takeover_grace: the next node was released"},
 	ReasonLeadUnfit:     {"lead_unfit", "outside our run the lead was hung, behind, or did not vote any more: another node leads in time"},
+	ReasonLeadHung:      {"lead_hung", "within our run the lead answered nothing for 400 ms while the next node did: that one was released"},
 	ReasonLeadOvertaken: {"lead_overtaken", "another node's block got the slot, and the lead is on a branch of its own: that node leads now"},
 	ReasonLeadDrained:   {"lead_drained", "the lead was drained"},
 	ReasonLeadOrdered:   {"lead_ordered", "it was told to lead"},
 	ReasonLeadFailback:  {"lead_failback", "a node of higher priority is back and quiet: it leads again"},
+	ReasonLeadFollowed:  {"lead_followed", "the active relay says so: this one is the standby"},
+
+	ReasonActiveStart:          {"active_start", "every relay of a cluster starts as standby"},
+	ReasonActiveMissed:         {"active_missed", "a slot of ours passed unseen, and the active did not answer"},
+	ReasonActiveMissedAlone:    {"active_missed_alone", "a slot of ours passed unseen, and there was no link to the other relay"},
+	ReasonActiveMissedAgain:    {"active_missed_again", "slots of ours passed unseen once more, and nobody else showed up"},
+	ReasonActiveNoContact:      {"active_no_contact", "the other relay was never seen, slots of ours pass, and this is the priority member"},
+	ReasonActiveElected:        {"active_elected", "no relay was active, and this one comes first"},
+	ReasonActiveGranted:        {"active_granted", "the active handed over because it was asked to: this relay holds a block, or sees nodes or a network, that it lacks"},
+	ReasonActiveHandover:       {"active_handover", "handed over as planned"},
+	ReasonActiveNodesLost:      {"active_nodes_lost", "the active has no node any more, the standby has"},
+	ReasonActiveIsolated:       {"active_isolated", "the active has no network peer any more, the standby has"},
+	ReasonActiveFailback:       {"active_failback", "the priority member is well again, and our run is over"},
+	ReasonActiveGap:            {"active_gap", "this relay stood still for a moment: it is active again when the other one says so, or slots pass unseen"},
+	ReasonActiveConfirmed:      {"active_confirmed", "the standby said that this relay is still active"},
+	ReasonActiveOutranked:      {"active_outranked", "the other relay is active with a higher epoch"},
+	ReasonActiveOtherPublished: {"active_other_published", "the network shows a block of ours that did not leave here, and there is no link to the other relay"},
+	ReasonActiveRaised:         {"active_raised", "the other relay knew a higher epoch, and is not active"},
+	ReasonActiveMajority:       {"active_majority", "the majority of the cluster says so"},
 
 	ReasonForeignBlock:     {"foreign_block", "a block of ours with a valid signature came from the network and none of our nodes sent it: someone else has our key"},
 	ReasonUnknownKey:       {"unknown_key", "an own block is not signed as configured: the keys were changed, and the configuration should be, or that node is wrong"},
@@ -214,6 +266,13 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonCannotHold:       {"cannot_hold", "a node goes on producing although it gets no votes: it cannot be held by the leash"},
 	ReasonNoStandby:        {"no_standby", "no node could be released if the lead failed now"},
 	ReasonProducerAPI:      {"producer_api", "a call of a node's producer API failed: whether it is paused is not known"},
+	ReasonDoubleClaim:      {"double_claim", "two relays of the cluster gave one slot to different blocks: the network may have seen both"},
+	ReasonPairPeerUnseen:   {"pair_peer_unseen", "there is no link to the active relay, though the network shows its blocks"},
+	ReasonPairPeerSlow:     {"pair_peer_slow", "the standby answers too late: blocks leave without its word"},
+	ReasonPairPeerLost:     {"pair_peer_lost", "there is no link to the standby relay: blocks leave by this relay's word alone"},
+	ReasonPairNoProof:      {"pair_no_proof", "a slot of ours passed unseen, and no network peer answers: this relay may be the one that is cut off"},
+	ReasonPairSettings:     {"pair_settings", "the two relays run with different waiting times"},
+	ReasonMemberAside:      {"member_aside", "this member of the quorum takes no part: its disk failed, is full or slow, or lost what it had confirmed"},
 }
 
 // String is the reason as it stands in logs, metrics and JSON.
@@ -242,6 +301,7 @@ const (
 	GroupMessages ReasonGroup = "messages"
 	GroupSessions ReasonGroup = "sessions"
 	GroupLead     ReasonGroup = "who leads"
+	GroupActive   ReasonGroup = "which relay is active"
 	GroupAlarms   ReasonGroup = "alarms"
 )
 
@@ -256,8 +316,10 @@ func (r Reason) Group() ReasonGroup {
 		return GroupMessages
 	case r < ReasonLeadChosen:
 		return GroupSessions
-	case r < ReasonForeignBlock:
+	case r < ReasonActiveStart:
 		return GroupLead
+	case r < ReasonForeignBlock:
+		return GroupActive
 	}
 	return GroupAlarms
 }

@@ -150,6 +150,8 @@ func (r *reserve) clearLane(lane int) {
 // ones, the network. What our finalizers vote may flow to held nodes. A node of ours with another way to
 // the network brings the votes of others, too: a key of which the network was first lately is not ours.
 type origin struct {
+	told         bool          // it is known from the configuration whose it is
+	mine         bool          // told: it is ours
 	ours, theirs uint32        // votes since the network, or one of our nodes, was first
 	heard        time.Duration // when any vote came from the network last, proven or not
 }
@@ -170,7 +172,8 @@ func (c *Core) origin(key []byte) *origin {
 		if len(c.reign.origins) >= maxOrigins {
 			c.dropOrigins()
 		}
-		o = new(origin)
+		o = &origin{told: c.cfg.Cluster != nil || len(c.finalizers) > 0}
+		_, o.mine = c.finalizers[[p2pwire.FinalizerKeySize]byte(key)]
 		c.reign.origins[h] = o
 	}
 	return o
@@ -204,7 +207,12 @@ func (c *Core) voteFrom(side Side, key []byte) *origin {
 }
 
 // own tells whether a key is of a finalizer of ours.
-func (o *origin) own() bool { return o.ours > 0 && o.theirs == 0 }
+func (o *origin) own() bool {
+	if o.told {
+		return o.mine
+	}
+	return o.ours > 0 && o.theirs == 0
+}
 
 // foreigners counts the foreign finalizers that were heard lately.
 func (c *Core) foreigners() int {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"time"
 
 	"bprelay/p2pwire"
@@ -59,9 +60,38 @@ func (b *roundBook) known(number uint32) *round {
 	return nil
 }
 
-// roundEnd is the Wall at which a round is judged.
+// roundEnd is the Wall at which a round is judged at the latest: a late block may come as long as its run
+// goes on.
 func (c *Core) roundEnd(number uint32) int64 {
 	return c.lateLimit(p2pwire.Slot(number)*p2pwire.RoundSlots) + int64(echoWait)
+}
+
+// roundOver is the Wall at which a round is judged if it lacks nothing.
+func (c *Core) roundOver(number uint32) int64 {
+	return p2pwire.Slot((number+1)*p2pwire.RoundSlots).Time() + int64(c.cfg.LateGrace+echoWait)
+}
+
+// judgeable tells whether a round can be judged.
+func (c *Core) judgeable(r *round) bool {
+	if now := c.wall(); now < c.roundOver(r.number) || now >= c.roundEnd(r.number) {
+		return now >= c.roundEnd(r.number)
+	}
+	first, last := r.slots()
+	for slot := first; slot <= last; slot++ {
+		if x := c.slots.find(slot); slot.Time() >= c.started.Wall && (x == nil || x.id.IsZero() && !x.outside) {
+			return false
+		}
+	}
+	return true
+}
+
+// slots are the first and the last slot of a round of ours that are told of.
+func (r *round) slots() (first, last p2pwire.Slot) {
+	first = p2pwire.Slot(r.number) * p2pwire.RoundSlots
+	if r.expected {
+		return first, first + p2pwire.RoundSlots - 1
+	}
+	return first + p2pwire.Slot(r.lo), first + p2pwire.Slot(r.hi)
 }
 
 // ownRound notes that there is something of ours in a round, and tells whether its slots may still
@@ -145,10 +175,52 @@ func (c *Core) expectRound(number uint32, producer p2pwire.Name) {
 	c.armRounds(number)
 }
 
+// roundMark is a round of ours to come, as another relay of the cluster knows it.
+type roundMark struct {
+	Number   uint32       `json:"number"`
+	Producer p2pwire.Name `json:"producer"`
+}
+
+// ownRounds are our rounds from the present one on, of one period.
+func (c *Core) ownRounds() (list []roundMark) {
+	b := &c.slots.rounds
+	from := p2pwire.SlotAt(c.wall()).Round()
+	for n := from; n < from+b.period; n++ {
+		if r := b.known(n); r != nil && r.expected && c.own[r.producer] != nil {
+			list = append(list, roundMark{n, r.producer})
+		}
+	}
+	return list
+}
+
+// learnRounds takes over what another relay knows of the schedule, if nothing is known of it here. Rounds
+// that turn out to be another producer's are forgotten as always.
+func (c *Core) learnRounds(period uint32, list []roundMark) error {
+	b := &c.slots.rounds
+	if period > maxPeriod || len(list) > maxPeriod {
+		return fmt.Errorf("a schedule of %d rounds, with %d of ours", period, len(list))
+	}
+	if b.period > 0 || period == 0 {
+		return nil
+	}
+	b.period = period
+	from := p2pwire.SlotAt(c.wall()).Round()
+	for _, m := range list {
+		if c.own[m.Producer] != nil && m.Number <= from+2*maxPeriod {
+			c.expectRound(m.Number, m.Producer)
+		}
+	}
+	return nil
+}
+
 // armRounds sets a timer for a round's judgement.
 func (c *Core) armRounds(number uint32) {
 	b := &c.slots.rounds
-	at := c.now.Mono + time.Duration(max(c.roundEnd(number)-c.wall(), int64(time.Millisecond)))
+	end := c.roundOver(number)
+	if c.wall() >= end {
+		end = c.roundEnd(number)
+	}
+	at := c.now.Mono + time.Duration(max(end-c.wall(), int64(time.Millisecond)))
 	if !b.timer || at < b.armed {
 		b.timer, b.armed = true, at
 		c.timers.add(at, timer{kind: timerRounds})
@@ -163,7 +235,7 @@ func (c *Core) roundsDue() {
 	}
 	b.timer = false
 	for i := range b.rounds {
-		if r := &b.rounds[i]; (r.own || r.expected) && !r.closed && c.wall() >= c.roundEnd(r.number) {
+		if r := &b.rounds[i]; (r.own || r.expected) && !r.closed && c.judgeable(r) {
 			c.closeRound(r)
 		}
 	}
@@ -177,14 +249,11 @@ func (c *Core) roundsDue() {
 // closeRound judges the slots of a round of ours and tells of it, once.
 func (c *Core) closeRound(r *round) {
 	r.closed = true
-	lo, hi := r.lo, r.hi
-	if r.expected {
-		lo, hi = 0, p2pwire.RoundSlots-1
-	}
-	first := p2pwire.Slot(r.number) * p2pwire.RoundSlots
-	records, nodes := make([]SlotRecord, 0, hi-lo+1), make([]NodeRecord, 0, (hi-lo+1)*max(1, len(c.slots.links.nodes)))
+	first, last := r.slots()
+	count := int(last-first) + 1
+	records, nodes := make([]SlotRecord, 0, count), make([]NodeRecord, 0, count*max(1, len(c.slots.links.nodes)))
 	lead := ""
-	for slot := first + p2pwire.Slot(lo); slot <= first+p2pwire.Slot(hi); slot++ {
+	for slot := first; slot <= last; slot++ {
 		x := c.slots.find(slot)
 		if x == nil {
 			if slot.Time() < c.started.Wall {

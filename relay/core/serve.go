@@ -4,14 +4,14 @@ import (
 	"bprelay/p2pwire"
 )
 
-// mayShow tells whether a block may be written to the network: an own producer's only if it has its
-// slot, wherever it came from.
-func (c *Core) mayShow(b *block) bool {
+// mayShow tells whether a block may be written to a network peer: an own producer's only if it has its
+// slot, wherever it came from; and one that was claimed alone only in its time, to who was heard of lately.
+func (c *Core) mayShow(s *session, b *block) bool {
 	if c.own[b.producer] == nil {
 		return true
 	}
 	id, ok := c.claims.Get(uint64(b.producer), uint32(b.slot))
-	return ok && id == b.id
+	return ok && id == b.id && (b.alone == 0 || c.now.Mono < b.alone && c.since(s.lastRecv) <= c.ha.fresh)
 }
 
 // private tells whether a block that a node names as its head is none the network would know: one kept

@@ -17,8 +17,9 @@ type session struct {
 	ready       bool // its handshake was accepted
 	closing     bool // a close was requested; nothing more is read or queued
 	why         Reason
-	headSeen    int // handshakes taken
-	stubs       int // entries its handshakes made in the block table
+	headSeen    int           // handshakes taken
+	said        time.Duration // when the last one came
+	stubs       int           // entries its handshakes made in the block table
 	ourID       p2pwire.ID
 	peerID      p2pwire.ID
 	pv          uint16
@@ -37,6 +38,7 @@ type session struct {
 	proven      bool           // a block of this source survived
 	pairs       map[uint64]int // network: votes survived, by finalizer key
 	asked       time.Duration  // network: when it was last asked for blocks
+	hole        hole           // network: what it was asked for below an orphan
 	suspectedBy string         // network: the last node lost that way
 	suspicions  int            // network: nodes lost while only its message was on trial
 	suspected   time.Duration  // network: when last
@@ -53,6 +55,8 @@ type session struct {
 	owes     time.Duration // while one is outstanding: since when none was answered
 	xmt      int64         // transmit time of our last one
 	heard    time.Duration // when the last one that was answered was made
+	took     p2pwire.ID    // network, in a cluster: the own block it was given last, with a time message behind it
+	tookAt   time.Duration // when
 	answers  bool          // it answers time messages, as every nodeos does
 	rtt      time.Duration
 	offset   time.Duration // peer's clock minus ours

@@ -45,8 +45,8 @@ func TestLateBlockThatTheNetworkShowed(t *testing.T) {
 			}
 			r.run(5 * time.Millisecond) // nothing is proven yet
 			n.clear()
-			a.send(ys[2].frame)
-			a.send(last.frame, ys[0].frame, ys[1].frame) // it is asked for these
+			// That the next round is ours as well shows only behind it.
+			a.send(last.frame, ys[0].frame, ys[1].frame, ys[2].frame)
 			r.run(20 * time.Millisecond)
 			if shows == same || shows == twin {
 				n.want(ys...)
@@ -76,5 +76,62 @@ func TestLateBlockThatTheNetworkShowed(t *testing.T) {
 				t.Errorf("the node never got the block on it; head %d of %d", r.c.Snapshot(r.now).PublicHead.Num, next.id.Num())
 			}
 		})
+	}
+}
+
+// The network went on behind a block of ours that was not public here yet: what it built links as soon as
+// that block goes out, or is shown.
+func TestNetworkBuiltOnUsFirst(t *testing.T) {
+	const out, shown = "it goes out", "it is shown"
+	for _, how := range []string{out, shown} {
+		t.Run(how, func(t *testing.T) {
+			r, n, a, b, head := warm(t)
+			xs := ourBlocks(head, 2, 1)
+			r.until(base+1, early(base+1))
+			a.send(xs[1].frame) // held: the one below it is not known
+			next := makeBlock(xs[1], base+2, otherName)
+			after := makeBlock(next, base+3, otherName)
+			n.send(next.frame, after.frame)
+			r.run(20 * time.Millisecond)
+			if how == out {
+				a.send(xs[0].frame)
+			} else {
+				n.send(xs[1].frame)
+			}
+			r.run(400 * time.Millisecond)
+			for _, p := range []*peer{a, b} {
+				if how == shown && p == b {
+					continue // it has nothing to link them to
+				}
+				if !p.has(next.frame) || !p.has(after.frame) {
+					t.Errorf("%s did not get what the network built on our block", p.name)
+				}
+			}
+		})
+	}
+}
+
+// What the network has already does not go back to it when one of our nodes sends it once more, its bytes
+// having been thrown out, or never come: a peer would get it behind what builds on it.
+func TestNetworksBlockFromANode(t *testing.T) {
+	for _, public := range []bool{true, false} {
+		r, n, a, b, head := warm(t)
+		x := makeBlock(head, base, otherName)
+		if public {
+			n.handshake(head, x)
+		}
+		n2 := r.network("net2", head)
+		n.clear()
+		n2.clear()
+		a.send(x.frame)
+		r.run(2 * survive)
+		if public {
+			n.want()
+			n2.want()
+		} else {
+			n.want(x)
+			n2.want(x)
+		}
+		b.want(x)
 	}
 }

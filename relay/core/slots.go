@@ -255,6 +255,7 @@ func (c *Core) slotPublic(e *block) {
 	}
 	if r := c.slotRecord(e.producer, e.slot); r != nil && !r.outside {
 		r.outside, r.outsideID, r.outsideAt = true, e.id, c.arrival(e)
+		c.echoed(e)
 	}
 }
 
@@ -270,6 +271,7 @@ func (c *Core) slotEcho(e *block, how Echo, at time.Duration) {
 			return
 		}
 		r.echo, r.echoAt = how, c.offset(x.slot)-int64(c.since(at))
+		c.echoed(x)
 	}
 }
 

@@ -180,25 +180,27 @@ type BlockRef struct {
 
 // Status is a copy of what the relay knows of itself.
 type Status struct {
-	ChainID       string          `json:"chain_id"`
-	UptimeNs      int64           `json:"uptime_ns"`
-	Starting      bool            `json:"starting"`
-	FencedUntil   p2pwire.Slot    `json:"fenced_until_slot"`
-	PublicHead    *BlockRef       `json:"public_head"`
-	LastClaimed   *BlockRef       `json:"last_claimed"`
-	Lead          string          `json:"lead"`
-	Sessions      []SessionStatus `json:"sessions"`
-	Nodes         []NodeTiming    `json:"nodes"`
-	Takeover      TakeoverStatus  `json:"takeover"`
-	Blocks        int             `json:"blocks"`
-	BlockBytes    int             `json:"block_bytes"`
-	HeldBlocks    int             `json:"held_blocks"`
-	HeldVotes     int             `json:"held_votes"`
-	QueuedBytes   int             `json:"queued_bytes"`
-	PartialBytes  int             `json:"partial_bytes"`
-	BufferedBytes int             `json:"buffered_bytes"`
-	Clock         ClockStatus     `json:"clock"`
-	Stats         Stats           `json:"stats"`
+	ChainID     string          `json:"chain_id"`
+	UptimeNs    int64           `json:"uptime_ns"`
+	Starting    bool            `json:"starting"`
+	FencedUntil p2pwire.Slot    `json:"fenced_until_slot"`
+	PublicHead  *BlockRef       `json:"public_head"`
+	LastClaimed *BlockRef       `json:"last_claimed"`
+	Lead        string          `json:"lead"`
+	Sessions    []SessionStatus `json:"sessions"`
+	Nodes       []NodeTiming    `json:"nodes"`
+	Takeover    TakeoverStatus  `json:"takeover"`
+	// Cluster is this relay's place among others; nil if it is alone.
+	Cluster       *ClusterStatus `json:"cluster,omitempty"`
+	Blocks        int            `json:"blocks"`
+	BlockBytes    int            `json:"block_bytes"`
+	HeldBlocks    int            `json:"held_blocks"`
+	HeldVotes     int            `json:"held_votes"`
+	QueuedBytes   int            `json:"queued_bytes"`
+	PartialBytes  int            `json:"partial_bytes"`
+	BufferedBytes int            `json:"buffered_bytes"`
+	Clock         ClockStatus    `json:"clock"`
+	Stats         Stats          `json:"stats"`
 	// Journal is filled in by whoever runs one; nil without a journal.
 	Journal *JournalStatus `json:"journal,omitempty"`
 }
@@ -245,6 +247,9 @@ func (c *Core) Snapshot(now Instant) Status {
 		QueuedBytes: c.queued, PartialBytes: c.rxBytes, BufferedBytes: c.pool.live,
 		Clock: c.clockStatus(), Nodes: c.nodeTimings(), Takeover: c.takeoverStatus(),
 		Stats: c.stats,
+	}
+	if c.cfg.Cluster != nil {
+		st.Cluster = &ClusterStatus{Role: c.ha.role, Epoch: c.ha.epoch, Reason: c.ha.why, SinceNs: int64(c.since(c.ha.since)), Linked: c.ha.linked}
 	}
 	for _, s := range c.sessions {
 		st.Sessions = append(st.Sessions, SessionStatus{

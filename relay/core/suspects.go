@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"time"
+
+	"bprelay/p2pwire"
 )
 
 // direct notes that a vote of a trusted source went to all nodes at once.
@@ -70,6 +72,7 @@ func (c *Core) nodeGone(s *session, why Reason) {
 // nodeBack judges the trials suspended at a node that is here again: the same process means that it
 // closed its link over one of them; another one had simply died.
 func (c *Core) nodeBack(s *session) {
+	c.cameBack(s)
 	mine := c.takeSuspended(func(t *trial) bool { return t.name == s.Name() })
 	if len(mine) == 0 {
 		return
@@ -81,27 +84,74 @@ func (c *Core) nodeBack(s *session) {
 		return
 	}
 	for i := range mine {
-		t := &mine[i]
-		switch {
-		case t.killer != s.Name():
-			t.kills++
-			t.killer = s.Name()
-		case c.elsewhere(t, s):
-			// A node that loses its link all the time proves nothing twice.
-		case t.alone == 0 && len(c.internal) == 1:
-			t.alone++ // nor does an only node, by two losses: links break by chance
-		default:
-			t.kills++
-		}
+		c.lostOver(&mine[i], s)
 	}
 	c.convict(mine)
 }
 
-// elsewhere tells whether a trial could be repeated at another node.
+// lostOver counts a link that a node, which is here again, may have lost over a message.
+func (c *Core) lostOver(t *trial, s *session) {
+	switch {
+	case t.killer != s.Name():
+		t.kills++
+		t.killer = s.Name()
+	case c.elsewhere(t, s):
+		// A node that loses its link all the time proves nothing twice.
+	case t.alone == 0 && (t.block == nil || len(c.internal) == 1):
+		t.alone++ // nor does the only node that can try it, by two losses: links break by chance
+	default:
+		t.kills++
+	}
+}
+
+// elsewhere tells whether a trial could be repeated at another node. Who is held tries no votes.
 func (c *Core) elsewhere(t *trial, s *session) bool {
 	return slices.ContainsFunc(c.internal, func(n *session) bool {
-		return n != s && !n.closing && (t.block == nil || !n.has(t.block))
+		switch {
+		case n == s || n.closing:
+			return false
+		case t.block == nil:
+			return !n.held && n.sync == nil
+		}
+		return !n.has(t.block)
 	})
+}
+
+// flight is a node that left with a message on trial and was not back in time to tell whether it had died.
+type flight struct {
+	proc p2pwire.ID
+	one  bool // all that it had on trial was of one source
+}
+
+// cameBack counts the links that a process lost over messages which went on to other nodes meanwhile: it
+// may have been left alone for longer, because it had lost its link before.
+func (c *Core) cameBack(s *session) {
+	var guilty []trial
+	for _, list := range c.canary.lists() {
+		for i := 0; i < len(*list); i++ {
+			t := &(*list)[i]
+			at := slices.IndexFunc(t.fled, func(f flight) bool { return f.proc == s.peerID })
+			if at < 0 {
+				continue
+			}
+			one := t.fled[at].one
+			t.fled = slices.Delete(t.fled, at, at+1)
+			t.absent--
+			if c.lostOver(t, s); t.kills > 1 && one {
+				guilty = append(guilty, *t)
+				*list = slices.Delete(*list, i, i+1)
+				i--
+			}
+		}
+	}
+	for i, t := range guilty {
+		switch {
+		case slices.ContainsFunc(guilty[:i], func(o trial) bool { return o.source == t.source }):
+			c.pool.release(t.frame) // its source is gone
+		case !c.void(t):
+			c.blame(t)
+		}
+	}
 }
 
 // nodeUnreachable: it died, nobody is to blame.
@@ -111,16 +161,32 @@ func (c *Core) nodeUnreachable(name string) {
 	}
 }
 
-// suspendDue moves on with trials whose node did not come back in time: to another node, once.
+// suspendDue moves on with trials whose node did not come back in time: to another node, once. As long as
+// there is none they wait for their own, which may be dialled only after a while: what it did counts.
 func (c *Core) suspendDue() {
 	due := c.takeSuspended(func(t *trial) bool { return t.at <= c.now.Mono })
+	if len(due) > 0 && len(c.internal) == 0 {
+		for i := range due {
+			due[i].at = c.now.Mono + suspendFor
+		}
+		c.canary.suspended = append(c.canary.suspended, due...)
+		c.timers.add(c.now.Mono+suspendFor, timer{kind: timerSuspend})
+		return
+	}
 	for _, t := range due {
 		if t.absent++; t.absent > maxAbsent {
 			c.refute(t)
 			continue
 		}
+		one := !slices.ContainsFunc(due, func(o trial) bool { return o.node == t.node && o.source != t.source })
+		if t.fled = append(t.fled, flight{t.nodeID, one}); t.flown {
+			c.singleOut([]trial{t}) // not in company again: it could be any of them
+			continue
+		}
+		t.flown = true
 		c.again(t)
 	}
+	c.nextSolo()
 }
 
 // maxAbsent is how many nodes may leave for good over one message before it is given up.
@@ -147,18 +213,22 @@ func (c *Core) convict(ts []trial) {
 	one := !slices.ContainsFunc(ts, func(t trial) bool { return t.source != ts[0].source })
 	twice := slices.ContainsFunc(ts, func(t trial) bool { return t.kills > 1 })
 	guilty := one && (twice || c.suspicious(ts[0].source, ts[0].killer))
-	for i, t := range ts {
-		if guilty && i == 0 {
-			continue
-		}
-		t.solo = true
-		c.canary.solo = append(c.canary.solo, t)
-	}
 	if guilty {
+		c.singleOut(ts[1:])
 		c.blame(ts[0]) // takes what else the source has here along
 		return
 	}
-	// Blocks first: everything waits for them.
+	c.singleOut(ts)
+	c.nextSolo()
+}
+
+// singleOut has messages tried one by one: first the blocks, for which everything waits, from below, and of the
+// others the one that cost most links.
+func (c *Core) singleOut(ts []trial) {
+	for _, t := range ts {
+		t.solo = true
+		c.canary.solo = append(c.canary.solo, t)
+	}
 	slices.SortStableFunc(c.canary.solo, func(a, b trial) int {
 		switch {
 		case (a.block == nil) != (b.block == nil):
@@ -166,12 +236,11 @@ func (c *Core) convict(ts []trial) {
 				return -1
 			}
 			return 1
-		case a.block != nil:
+		case a.block != nil && a.block.num != b.block.num:
 			return int(int64(a.block.num) - int64(b.block.num))
 		}
-		return 0
+		return b.kills + b.alone - a.kills - a.alone
 	})
-	c.nextSolo()
 }
 
 // suspicious tells whether only a source's messages were on trial when a node left, for the third time
@@ -193,16 +262,33 @@ func (c *Core) suspicious(source SessionID, node string) bool {
 func (c *Core) soloRunning() bool {
 	return slices.ContainsFunc(c.canary.running, func(t trial) bool { return t.solo }) ||
 		slices.ContainsFunc(c.canary.suspended, func(t trial) bool { return t.solo }) ||
-		slices.ContainsFunc(c.canary.parked, func(t trial) bool { return t.solo })
+		slices.ContainsFunc(c.canary.parked, func(t trial) bool { return t.solo && (t.block == nil || t.block.linked) })
 }
 
+// soloAt tells whether a node is trying a message alone: nothing else is tried there meanwhile.
+func (c *Core) soloAt(s *session) bool {
+	return slices.ContainsFunc(c.canary.running, func(t trial) bool { return t.solo && t.node == s.id })
+}
+
+// nextSolo has the next message tried that is to be tried alone. Blocks that wait go before votes: retry
+// comes back here.
 func (c *Core) nextSolo() {
-	k := &c.canary
-	if len(k.solo) > 0 && c.since(k.left) < c.cfg.SurviveAfter {
-		c.stall() // what cost the last link may still cost others theirs
-		return
+	if k := &c.canary; !k.stalled || len(k.solo) > 0 && k.solo[0].block != nil {
+		c.startSolo()
 	}
-	if len(k.solo) > 0 && !c.soloRunning() {
+}
+
+func (c *Core) startSolo() {
+	k := &c.canary
+	for len(k.solo) > 0 && !c.soloRunning() { // not all of them need to be tried any more
+		if c.since(k.left) < c.cfg.SurviveAfter {
+			// What cost the last link may still cost others theirs.
+			c.timers.add(k.left+c.cfg.SurviveAfter, timer{kind: timerSuspend})
+			return
+		}
+		if k.solo[0].block == nil && slices.ContainsFunc(k.running, func(t trial) bool { return t.block != nil }) {
+			return // their end comes back here
+		}
 		t := k.solo[0]
 		k.solo = slices.Delete(k.solo, 0, 1)
 		c.again(t)
@@ -212,6 +298,10 @@ func (c *Core) nextSolo() {
 // again puts a message on trial at whichever node is there now.
 func (c *Core) again(t trial) {
 	if c.void(t) {
+		return
+	}
+	if t.block != nil && !t.block.linked {
+		c.canary.parked = append(c.canary.parked, t) // until it is: what is not linked is tried on nobody
 		return
 	}
 	var parent *block
@@ -236,6 +326,10 @@ func (c *Core) again(t trial) {
 	}
 	s, needed := c.pickCanary(t.block, t.killer)
 	if !needed {
+		if t.block != nil && !slices.ContainsFunc(c.internal, func(n *session) bool { return !c.offRoot(n, t.block) }) {
+			c.pool.release(t.frame) // nobody can ever link it
+			return
+		}
 		if t.block.survived || t.block.frame == t.frame {
 			c.spread(t)
 			c.pool.release(t.frame)

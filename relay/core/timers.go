@@ -20,6 +20,8 @@ const (
 	timerSuspend  // a node closed its link: is it back?
 	timerRounds   // a round of ours is judged
 	timerTakeover // the takeover's next step
+	timerAlone    // a block that was let out alone may not be any more
+	timerCluster  // an own slot is to be looked at by a standby
 )
 
 type timer struct {
@@ -97,6 +99,10 @@ func (c *Core) Tick(now Instant) {
 			c.roundsDue()
 		case timerTakeover:
 			c.takeoverDue()
+		case timerAlone:
+			c.aloneDue()
+		case timerCluster:
+			c.clusterDue()
 		}
 	}
 	c.settle()

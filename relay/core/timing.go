@@ -22,6 +22,7 @@ type pace struct {
 	slot  p2pwire.Slot
 	last  time.Duration // of its last block: arrival relative to the timestamp
 	vary  time.Duration // by how much its blocks come behind their due time; fades
+	seen  int           // blocks that vary rests on
 	lead  time.Duration // how long before another node's block of that slot its last winning one came
 	lag   time.Duration // how long after the winning block of that slot its last losing one came
 	won   bool
@@ -74,6 +75,21 @@ func (c *Core) dueOffset(node string, slot p2pwire.Slot) time.Duration {
 	return plannedDue(p.pv, i)
 }
 
+// lateOffset is when a node's block for a slot begins to be late, relative to the slot's timestamp: never
+// before its version plans it. A block that was full left early, and says nothing of one that is not.
+func (c *Core) lateOffset(n *node, slot p2pwire.Slot) time.Duration {
+	pv, i, trip := uint16(p2pwire.PVSavanna), int(slot.Index()), time.Duration(0)
+	if n.s != nil {
+		trip = n.s.rtt / 2
+	}
+	if p := c.timing.nodes[n.cfg.Name]; p != nil {
+		if pv = p.pv; p.known[i] {
+			return max(p.due[i], plannedDue(pv, i))
+		}
+	}
+	return plannedDue(pv, i) + trip
+}
+
 // soonest is how long before its timestamp a node whose clock is right can have a block at most: if
 // every block so far in the round was exhausted at once.
 func soonest(slot p2pwire.Slot) time.Duration {
@@ -117,11 +133,13 @@ func (c *Core) timed(s *session, e *block) {
 }
 
 func (p *pace) learn(i int, offset time.Duration) {
-	if plan := plannedDue(p.pv, i); !p.known[i] {
+	plan := plannedDue(p.pv, i)
+	if !p.known[i] {
 		p.known[i], p.due[i] = true, min(max(offset, plan-dueFirst), plan+dueFirst)
 		return
 	}
-	if late := min(offset-p.due[i], maxVary); late > p.vary {
+	p.seen++
+	if late := min(offset-max(p.due[i], plan), maxVary); late > p.vary {
 		p.vary = late
 	} else {
 		p.vary -= (p.vary - max(late, 0)) / 16
@@ -132,12 +150,22 @@ func (p *pace) learn(i int, offset time.Duration) {
 // maxVary bounds what is believed of how much a node's blocks vary, leastVary is what any do.
 const maxVary, leastVary = 80 * time.Millisecond, 4 * time.Millisecond
 
-// jitter is by how much a node's blocks may come behind their due time without anything being wrong.
+// varySeen is how many blocks of a node it takes to know by how much they vary.
+const varySeen = p2pwire.RoundSlots / 2
+
+// jitter is by how much a node's blocks may come behind their due time without anything being wrong. One that
+// has only begun to lead is no better than those before it.
 func (c *Core) jitter(node string) time.Duration {
-	if p := c.timing.nodes[node]; p != nil {
-		return max(p.vary, leastVary)
+	d, p := leastVary, c.timing.nodes[node]
+	if p != nil {
+		d = max(d, p.vary)
 	}
-	return leastVary
+	if p == nil || p.seen < varySeen {
+		for _, other := range c.timing.nodes {
+			d = max(d, other.vary)
+		}
+	}
+	return d
 }
 
 // runnerUp notes how long behind the winner of its slot a node's candidate came, if it is the first.

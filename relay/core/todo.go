@@ -33,6 +33,13 @@ var reasonToDo = [numReasons]string{
 	ReasonCannotHold:       "Set production-pause-vote-timeout-ms of that node to vote_timeout (not 0), and see that the relay is its only peer. Until then it makes siblings, which stay inside.",
 	ReasonNoStandby:        "See `bprelay status` for what each node lacks. Bring one back now: the lead has no successor.",
 	ReasonProducerAPI:      "Look whether the node runs with producer_api_plugin at nodes[].api, and whether the relay reaches that address.",
+	ReasonDoubleClaim:      "Look at the logs of both relays around that slot, and at the link between them. Chain explorers show whether the network saw two blocks.",
+	ReasonPairPeerUnseen:   "Look at the link between the relays, and whether the other one runs: until it is back nobody takes over from this one.",
+	ReasonPairPeerSlow:     "Look at the load of the other relay, and at the link to it; claim_wait must be above the usual round trip.",
+	ReasonPairPeerLost:     "Bring the other relay or the link to it back: if this one fails now, the other one takes over only after a slot passed unseen.",
+	ReasonPairNoProof:      "Look at the uplink of this relay.",
+	ReasonPairSettings:     "Give both relays the same cluster preset and waiting times.",
+	ReasonMemberAside:      "Look at the disk of state_dir: space, health, latency. The member comes back by itself when it can; without a majority nothing goes out.",
 	ReasonWithheldInPublic: "Find the node's other way out: no p2p-peer-address besides the relay, no open p2p port.",
 }
 

@@ -95,7 +95,7 @@ func (v *voteBook) finalizer(c *Core, key [96]byte) *finalizer {
 	k := v.keys[key]
 	if k == nil && len(v.keys) < maxFinalizers {
 		k = &finalizer{mark: math.MaxUint32}
-		if c.cfg.VoteMarker != nil || len(v.restored) > 0 {
+		if c.cfg.VoteMarker != nil || c.cfg.Cluster != nil || len(v.restored) > 0 {
 			k.id = sha256.Sum256(key[:])
 			k.last = v.restored[k.id]
 		}

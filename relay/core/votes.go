@@ -72,21 +72,24 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 		by := lanesOf(s)
 		c.vouch(e, &by)
 	}
+	o := c.origin(v.FinalizerKey())
+	if o.told && !o.mine && len(c.finalizers) > 0 {
+		c.passedOn(s, e, &v, f, owned)
+		return
+	}
 	if c.window.Contains(c.now.Mono, sha256.Sum256(f.Payload())) {
 		if k := c.votes.keys[[96]byte(v.FinalizerKey())]; k != nil {
 			k.even(s.peerID) // the very vote that was published
 		}
-		if c.origin(v.FinalizerKey()).own() && s.node != nil {
-			s.node.voted = max(c.now.Mono, 1)
+		if o.own() {
+			c.nodeVotes(s)
 		}
 		c.drop(s, ReasonDuplicate)
 		return
 	}
 	if c.voteFrom(Internal, v.FinalizerKey()).own() {
 		c.reign.ourVote = max(c.now.Mono, 1)
-		if s.node != nil {
-			s.node.voted = c.reign.ourVote
-		}
+		c.nodeVotes(s)
 	}
 	switch {
 	case e != nil && e.withheld:
@@ -101,6 +104,28 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	b := c.keep(f, owned)
 	c.emitVote(s.id, s.peerID, e, [96]byte(v.FinalizerKey()), b)
+	c.pool.release(b)
+}
+
+// nodeVotes notes that a node votes for a finalizer of ours. In a cluster one that has no finalizer key only
+// passes on what it got through another relay.
+func (c *Core) nodeVotes(s *session) {
+	if s.node != nil && (s.node.cfg.Role != RoleProducer || c.cfg.Cluster == nil) {
+		s.node.voted = max(c.now.Mono, 1)
+	}
+}
+
+// passedOn takes a vote of a foreign finalizer that one of our nodes has from elsewhere: from another relay.
+func (c *Core) passedOn(s *session, e *block, v *p2pwire.Vote, f p2pwire.Frame, owned *buf) {
+	if e == nil || !e.public || e.stub() || c.window.Seen(c.now.Mono, sha256.Sum256(f.Payload())) {
+		c.drop(s, ReasonDuplicate)
+		return
+	}
+	c.votes.ballots.add(c.ballot(v.BlockID[:], v.FinalizerKey()))
+	c.origin(v.FinalizerKey()).heard = max(c.now.Mono, 1)
+	c.votedFor(e)
+	b := c.keep(f, owned)
+	c.fanVote(b, s.id, true, true)
 	c.pool.release(b)
 }
 
@@ -150,8 +175,8 @@ func (c *Core) emitVote(from SessionID, proc p2pwire.ID, e *block, key [96]byte,
 		k.emitter = 0 // it waited, and its node's session has ended meanwhile
 	}
 	c.votes.ballots.add(c.ballot(e.id[:], key[:]))
-	for i := 0; i < len(c.network); i++ {
-		c.sendVote(c.network[i], b)
+	for i := 0; i < len(c.network) && !c.follows(); i++ {
+		c.sendVote(c.network[i], b) // a standby only notes that the active does
 	}
 	c.fanVote(b, from, !c.origin(key[:]).own(), true)
 }
@@ -322,6 +347,16 @@ func (v *voteBook) expire(c *Core) {
 	})
 }
 
+// leftElsewhere notes up to which slot a finalizer's votes have left through another relay.
+func (v *voteBook) leftElsewhere(id [32]byte, slot p2pwire.Slot) {
+	v.restored[id] = max(v.restored[id], slot)
+	for _, k := range v.keys {
+		if k.id == id {
+			k.last = max(k.last, slot)
+		}
+	}
+}
+
 // emitterGone frees the keys whose votes a node emitted.
 func (v *voteBook) emitterGone(id SessionID) {
 	for _, k := range v.keys {
@@ -377,8 +412,16 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	if node == nil && e != nil && e.public {
 		c.origin(v.FinalizerKey()).heard = max(c.now.Mono, 1) // all our nodes are held: nobody can try it
 	}
+	t := trial{frame: b, source: s.id, pair: pair}
+	if node == nil && slices.ContainsFunc(c.internal, c.soloAt) && c.voteTrials(s.id) < maxVoteTrials {
+		t.frame = b.retain()
+		c.canary.parked = append(c.canary.parked, t)
+		c.stall()
+		return
+	}
 	if node == nil || !p2pwire.TypeVote.SendableTo(node.pv) || !c.send(node, queueGeneral, b) {
 		return
 	}
-	c.begin(trial{frame: b.retain(), source: s.id, pair: pair}, node)
+	t.frame = b.retain()
+	c.begin(t, node)
 }

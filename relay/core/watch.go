@@ -17,11 +17,13 @@ const (
 	// releaseTakes is how long, beyond the release pause, a released node needs to make a block that
 	// is due (measured: 6 to 15 ms).
 	releaseTakes = 15 * time.Millisecond
+	// timerSlack is how late the step that releases a node may come without missing what it is for.
+	timerSlack = 9 * time.Millisecond
 	// leastGrace is the least a block is waited for beyond its due time.
 	leastGrace = 8 * time.Millisecond
 	// pingNear and pingFar are how often our nodes are asked for a sign of life when our run is near, and
 	// else.
-	pingNear, pingFar = 250 * time.Millisecond, 500 * time.Millisecond
+	pingNear, pingFar = 100 * time.Millisecond, 500 * time.Millisecond
 	// voteSilence is how long votes may stay away before that is an alarm; nodes stop 5 s later.
 	voteSilence = 2 * time.Second
 )
@@ -45,6 +47,14 @@ func (c *Core) takeoverDue() {
 	t.next = c.now.Mono + stepEvery
 	c.timers.add(t.next, timer{kind: timerTakeover})
 	c.watchVotes()
+	if c.follows() {
+		c.releasesDue() // without a link to the active it releases by itself
+		c.backDue()
+		c.watchHung()
+		c.watchNodes()
+		return
+	}
+	defer c.tellLead()
 	if !t.asked {
 		return
 	}
@@ -62,14 +72,22 @@ func (c *Core) takeoverDue() {
 	c.controlDue()
 }
 
-// watchRun releases another node when the lead's block for our next slot does not come, or that for the
-// slot just over did not.
+// watchRun releases another node when the lead answers nothing within our run, when its block for our next
+// slot does not come, or that for the slot just over did not.
 func (c *Core) watchRun() {
 	t := &c.reign
 	l := t.find(t.lead)
 	slot, ok := c.nextOwn()
 	if l == nil || !ok || !c.boot.done || len(c.network) == 0 || !c.dueTrusted() {
 		return
+	}
+	if in, _ := c.run(); in && l.hung {
+		// Its next block may be due in half a second, and would be waited for beyond that.
+		if n := c.standby(l); n != nil && c.armed(n) && c.lacks(n) == "" && c.hangs(l, n) {
+			t.releases++
+			c.setLead(n, ReasonLeadHung)
+			return
+		}
 	}
 	if !c.takenSlot(slot) && c.missed(l, slot-1) && c.watchSlot(l, slot-1) {
 		return
@@ -120,17 +138,24 @@ func (c *Core) missed(l *node, slot p2pwire.Slot) bool {
 	if r == nil || !c.ourSlot(slot) || c.went(r.producer, slot) {
 		return false
 	}
-	return l.freed == 0 || l.freed < c.mono(slot.Time())+c.dueOffset(l.cfg.Name, slot)
+	return l.freed == 0 || l.freed < c.mono(slot.Time())+c.lateOffset(l, slot)
 }
 
 // deadline is until when the lead's block for a slot is waited for: its due time and the grace, less
 // where a release could not save the slot any more, but never less than what its blocks vary by.
 func (c *Core) deadline(l *node, slot p2pwire.Slot) time.Duration {
-	due := c.dueOffset(l.cfg.Name, slot)
+	due := c.lateOffset(l, slot)
 	jitter := c.jitter(l.cfg.Name)
 	grace := c.cfg.Takeover.Grace
-	if room := -due - c.releaseTime(); room < grace && room >= max(2*jitter, leastGrace) {
-		grace = room
+	for _, takes := range c.releaseTimes() {
+		room := -due - takes
+		if room >= grace {
+			break
+		}
+		if room >= max(2*jitter, leastGrace) {
+			grace = room
+			break
+		}
 	}
 	at := c.mono(slot.Time()) + due + max(grace, jitter*3/2)
 	if l.freed != 0 && c.since(l.freed) < freedFor {
@@ -139,12 +164,14 @@ func (c *Core) deadline(l *node, slot p2pwire.Slot) time.Duration {
 	return at
 }
 
-// releaseTime is how long a release takes to bring about a block that is due.
-func (c *Core) releaseTime() time.Duration {
+// releaseTimes is how long a release takes to bring about a block that is due: with room to spare, and at the
+// least.
+func (c *Core) releaseTimes() [2]time.Duration {
 	if c.reign.mode == TakeoverAPI {
-		return releaseTakes
+		return [2]time.Duration{releaseTakes, releaseTakes}
 	}
-	return c.cfg.Takeover.ReleasePause + releaseTakes
+	pause := c.cfg.Takeover.ReleasePause
+	return [2]time.Duration{pause + boundaryRoom + timerSlack, pause + releaseTakes}
 }
 
 // dueTrusted tells whether the clock is good enough to tell that a block is late.
@@ -175,12 +202,18 @@ func (c *Core) waitsElse(l *node, slot p2pwire.Slot) bool {
 // has to become quiet anew.
 func (c *Core) watchHung() {
 	for _, n := range c.reign.nodes {
-		hung := n.s != nil && n.s.answers && n.s.pingXmt != 0 && c.since(n.s.owes) > silentAfter
+		hung := n.s != nil && n.s.answers && n.s.pingXmt != 0 && c.since(n.s.owes) > silentAfter+n.s.rtt
 		if n.hung && !hung {
 			n.quiet, n.seen = c.now.Mono, 0
 		}
 		n.hung = hung
 	}
+}
+
+// hangs tells whether a node that owes an answer hangs for sure: the one that is to take over was asked 200 ms
+// later, and answered. Had this relay been stopped, or its links, neither would have.
+func (c *Core) hangs(n, next *node) bool {
+	return n.hung && n.s != nil && next.s != nil && !next.hung && next.s.heard >= n.s.owes+silentAfter/2
 }
 
 // watchNodes asks our nodes for a sign of life: it tells who hangs, and who took the votes it was given.
@@ -190,7 +223,8 @@ func (c *Core) watchNodes() {
 		every = pingNear
 	}
 	for _, n := range c.reign.nodes {
-		if s := n.s; s != nil && !s.closing && c.since(s.pingAt) >= every {
+		// Only the last one's answer is taken: while one is outstanding there is no other.
+		if s := n.s; s != nil && !s.closing && s.pingXmt == 0 && c.since(s.pingAt) >= every {
 			c.ping(s)
 		}
 	}
@@ -224,6 +258,7 @@ func (c *Core) watchVotes() {
 	case t.ourVote == 0 && (c.since(t.up) < c.cfg.Takeover.VoteTimeout || !c.hasFinalizer()):
 	case quiet < voteSilence:
 		t.silent = false
+	case c.follows(): // the active tells
 	case !t.silent && (t.ourVote == 0 || c.head.arrived > t.ourVote+voteSilence/2):
 		t.silent = true
 		c.warn(ReasonFinalizerSilent, fmt.Sprintf("no vote for %.1f s", quiet.Seconds()))

@@ -34,6 +34,9 @@ type Config struct {
 	// Journal, optionally, takes every claim before its block leaves; with it, Core.Claimer and
 	// Core.VoteMarker are set by the engine. Whoever opened it closes it, after the engine.
 	Journal Journal
+	// Cluster, optionally, is the relay's place among others; with it, Core.Cluster and Core.Claimer are set
+	// by the engine. Whoever made it ends it, after the engine.
+	Cluster Cluster
 	// Nodes are our own nodeos, Peers the network peers that are dialled.
 	Nodes, Peers []Target
 	// ListenInternal and ListenNetwork are the listening addresses as host:port; empty means none,

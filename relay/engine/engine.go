@@ -113,11 +113,17 @@ func (e *Engine) Start(ctx context.Context) (err error) {
 		d := durable{e, e.cfg.Journal}
 		e.cfg.Core.Claimer, e.cfg.Core.VoteMarker = d, d
 	}
+	if e.cfg.Cluster != nil {
+		e.joinCluster()
+	}
 	m, err := e.machine(e.cfg.Core, e.clock.Now())
 	if err != nil {
 		return fmt.Errorf("configure core: %w", err)
 	}
 	e.loop = newLoop(e.log, e.clock, m, newControls(&e.cfg, e.dialAPI))
+	if e.cfg.Cluster != nil {
+		e.attachCluster(m)
+	}
 	defer func() {
 		if err != nil {
 			e.cancel()

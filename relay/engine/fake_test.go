@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"bprelay/p2pwire"
 	"bprelay/relay/core"
 )
 
@@ -37,6 +38,7 @@ type hub struct {
 	answers   []string // of a journal
 	wanted    []core.ControlRequest
 	done      []string // answers to those, and commands
+	overdue   []core.SessionID
 	onOpen    func(h *hub, s *hubSession)
 	ending    func(h *hub, s *hubSession) // on Closed
 }
@@ -288,4 +290,39 @@ func (h *hub) Undrain(_ core.Instant, node string) error { return h.command("und
 
 func (h *hub) SetLead(_ core.Instant, node string, force bool) error {
 	return h.command(fmt.Sprint("lead ", node, " ", force), h.refuse)
+}
+
+// What a cluster may do with a core; the hub only notes it.
+
+func (h *hub) ClusterLink(core.Instant, bool) { h.seen() }
+
+func (h *hub) ClusterAlarm(core.Instant, core.Reason, core.Claim, string) { h.seen() }
+
+func (h *hub) SetClusterRole(_ core.Instant, role core.ClusterRole, epoch uint64, _ core.Reason) {
+	h.seen()
+	h.answers = append(h.answers, fmt.Sprintf("%s %d", role, epoch))
+}
+
+func (h *hub) Adopt(_ core.Instant, cl core.Claim) (bool, error) {
+	h.seen()
+	h.answers = append(h.answers, fmt.Sprintf("adopt %d", cl.Slot))
+	return false, nil
+}
+
+func (h *hub) AdoptBlock(core.Instant, core.Claim, []byte) error            { h.seen(); return nil }
+func (h *hub) ApplyLead(core.Instant, []byte) error                         { h.seen(); return nil }
+func (h *hub) Free(core.Instant, core.Claim)                                { h.seen() }
+func (h *hub) Probe(core.Instant, uint64)                                   { h.seen() }
+func (h *hub) Alone(core.Instant, core.Claim, time.Duration, time.Duration) { h.seen() }
+
+func (h *hub) Overdue(dst []core.SessionID) []core.SessionID {
+	dst = append(dst, h.overdue...)
+	h.overdue = nil
+	return dst
+}
+
+func (h *hub) BlockBytes(p2pwire.ID) []byte { h.seen(); return nil }
+func (h *hub) Health(core.Instant, time.Duration) (_, _ int, _ bool, _ time.Duration) {
+	h.seen()
+	return 0, 0, false, 0
 }

@@ -20,7 +20,7 @@ type durable struct {
 // Claim implements core.Claimer.
 func (d durable) Claim(_ core.Instant, cl core.Claim) core.Verdict {
 	d.j.Claim(cl, func(v core.Verdict) {
-		d.e.post(func() { d.e.loop.answered(func(now core.Instant) { d.e.loop.m.ClaimDecided(now, cl, v) }) })
+		d.e.post(func() { d.e.loop.answered(func(core.Instant) { d.e.loop.claimDecided(byJournal, cl, v) }) })
 	})
 	return core.Pending
 }

@@ -28,7 +28,6 @@ type machine interface {
 	CloseRequests(dst []core.CloseRequest) []core.CloseRequest
 	Jobs(dst []*core.Job) []*core.Job
 	JobDone(now core.Instant, j *core.Job)
-	ClaimDecided(now core.Instant, cl core.Claim, v core.Verdict)
 	VotesMarked(now core.Instant, m core.VoteMark, ok bool)
 	ControlRequests(dst []core.ControlRequest) []core.ControlRequest
 	ControlDone(now core.Instant, r core.ControlRequest, err error)
@@ -37,6 +36,7 @@ type machine interface {
 	SetLead(now core.Instant, node string, force bool) error
 	Snapshot(now core.Instant) core.Status
 	Slots(now core.Instant, q core.SlotQuery) core.SlotReport
+	ClusterHost
 }
 
 var _ machine = (*core.Core)(nil)
@@ -72,8 +72,14 @@ type loop struct {
 	jobs     []*core.Job
 	work     chan *core.Job // to the worker
 	controls *controls
-	wanted   []core.ControlRequest
-	scratch  p2pwire.Scratch
+
+	cluster   Cluster // nil without one
+	host      clusterHost
+	joint     *joint // nil unless both a journal and a cluster decide
+	clusterAt time.Duration
+
+	wanted  []core.ControlRequest
+	scratch p2pwire.Scratch
 
 	flushing bool
 	flushed  chan struct{} // closed when nothing is left to be written after flush
@@ -170,8 +176,8 @@ func (lp *loop) OnClose(c gnet.Conn, err error) gnet.Action {
 
 // woken is what the alarm brings about.
 func (lp *loop) woken() {
-	lp.alarm.fired()
 	lp.begin()
+	lp.alarm.fired()
 	lp.pump()
 }
 
@@ -194,7 +200,10 @@ func (lp *loop) flush() {
 func (lp *loop) halt() { lp.stopped = true }
 
 // begin starts an event.
-func (lp *loop) begin() { lp.now = lp.clock.Now() }
+func (lp *loop) begin() {
+	lp.now = lp.clock.Now()
+	lp.watchGap()
+}
 
 // pump runs the core's due timers and carries out what it wants, until it wants nothing more that
 // can be done in this pass.
@@ -203,6 +212,7 @@ func (lp *loop) pump() {
 	if lp.m.NextTimer() <= lp.now.Mono {
 		lp.m.Tick(lp.now)
 	}
+	lp.askCluster()
 	var progress, left, again bool
 	for range maxRounds {
 		lp.handOut()
@@ -247,6 +257,9 @@ func (lp *loop) closeRequested() bool {
 // rearm sets the alarm for what comes first: a timer of the core, or the next tick.
 func (lp *loop) rearm(progress, left, again bool) {
 	at := lp.m.NextTimer()
+	if lp.cluster != nil {
+		at = min(at, lp.clusterAt)
+	}
 	switch {
 	case again:
 		lp.tick = minTick

@@ -13,11 +13,13 @@
 //
 // It gets the relay's own environment, and on top, always all of them, empty where nothing applies:
 //
-//	BPRELAY_EVENT          lead_change or finalizer_silent
+//	BPRELAY_EVENT          lead_change, finalizer_silent or role_change
 //	BPRELAY_NODE           the node that leads now; of finalizer_silent the node, if it is known
 //	BPRELAY_PREVIOUS_NODE  the node that led before
 //	BPRELAY_REASON         why, from the catalogue of reasons
 //	BPRELAY_DETAIL         the same in words
 //	BPRELAY_PRODUCER       the own producer it is about, if it is about one
+//	BPRELAY_ROLE           of role_change: active or standby
+//	BPRELAY_EPOCH          of role_change: the number of the reign
 //	BPRELAY_TIME           when it happened, by the relay's clock: RFC 3339, UTC
 package hooks

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"strconv"
 	"time"
 
 	"bprelay/p2pwire"
@@ -11,6 +12,7 @@ import (
 const (
 	LeadChange      = "lead_change"
 	FinalizerSilent = "finalizer_silent"
+	RoleChange      = "role_change"
 )
 
 // event is what a hook is told.
@@ -21,6 +23,8 @@ type event struct {
 	detail         string
 	producer       p2pwire.Name
 	wall           int64
+	role           core.ClusterRole
+	epoch          uint64
 }
 
 // variables are the environment, in the order of the documentation.
@@ -48,6 +52,18 @@ var variables = []struct {
 			return ""
 		}
 		return e.producer.String()
+	}},
+	{"BPRELAY_ROLE", func(e *event) string {
+		if e.role == core.ClusterAlone {
+			return ""
+		}
+		return e.role.String()
+	}},
+	{"BPRELAY_EPOCH", func(e *event) string {
+		if e.role == core.ClusterAlone {
+			return ""
+		}
+		return strconv.FormatUint(e.epoch, 10)
 	}},
 	{"BPRELAY_TIME", func(e *event) string { return time.Unix(0, e.wall).UTC().Format("2006-01-02T15:04:05.000Z07:00") }},
 }
@@ -90,6 +106,8 @@ func eventOf(now core.Instant, e *core.Event) (event, bool) {
 			return to, false
 		}
 		to.name, to.detail = FinalizerSilent, e.Detail
+	case core.EventRole:
+		to.name, to.role, to.epoch = RoleChange, e.Role, e.Epoch
 	default:
 		return to, false
 	}

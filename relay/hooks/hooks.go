@@ -25,6 +25,8 @@ type Config struct {
 	OnLeadChange []string
 	// OnFinalizerSilent is run when our own producer's finalizer is no longer heard.
 	OnFinalizerSilent []string
+	// OnRoleChange is run when this relay became active or standby in its cluster.
+	OnRoleChange []string
 	// Timeout bounds one run (30 s).
 	Timeout time.Duration
 	// Logger takes what became of the runs; nil takes slog.Default.
@@ -51,7 +53,7 @@ func New(cfg Config) *Hooks {
 		cfg.Logger = slog.Default()
 	}
 	h := &Hooks{byEvent: map[string]*hook{}, stop: make(chan struct{}), abort: make(chan struct{})}
-	for name, command := range map[string][]string{LeadChange: cfg.OnLeadChange, FinalizerSilent: cfg.OnFinalizerSilent} {
+	for name, command := range map[string][]string{LeadChange: cfg.OnLeadChange, FinalizerSilent: cfg.OnFinalizerSilent, RoleChange: cfg.OnRoleChange} {
 		if len(command) > 0 {
 			h.byEvent[name] = &hook{
 				command: command, timeout: cfg.Timeout, killAfter: killAfter, queue: make(chan event, backlog), abort: h.abort,
@@ -72,7 +74,7 @@ func (h *Hooks) Start() {
 
 // Event implements core.Observer: it never waits.
 func (h *Hooks) Event(now core.Instant, e *core.Event) {
-	if e.Kind != core.EventLead && e.Kind != core.EventAlarm {
+	if e.Kind != core.EventLead && e.Kind != core.EventAlarm && e.Kind != core.EventRole {
 		return
 	}
 	if what, ok := eventOf(now, e); ok {

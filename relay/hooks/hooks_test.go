@@ -104,11 +104,13 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "BPRELAY_DETAIL=" + core.ReasonLeadLost.Help() + `
+BPRELAY_EPOCH=
 BPRELAY_EVENT=lead_change
 BPRELAY_NODE=node-b
 BPRELAY_PREVIOUS_NODE=node-a
 BPRELAY_PRODUCER=bpalpha
 BPRELAY_REASON=lead_lost
+BPRELAY_ROLE=
 BPRELAY_TIME=2026-03-04T05:06:07.089Z
 OF_THE_RELAY=kept
 `

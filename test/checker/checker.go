@@ -19,6 +19,9 @@ type Config struct {
 	// Copies is how often one block may come on a stream, in whatever order; 0 means once, behind its
 	// parent.
 	Copies int
+	// Irreversible, if not nil, tells the number of the last block that is irreversible at a legacy block:
+	// branches go by that before they go by height.
+	Irreversible func(p2pwire.ID) uint32
 	// OnBlock, if not nil, is told about every block as it is read.
 	OnBlock func(Seen)
 }

@@ -107,17 +107,26 @@ func (c *Checker) released(before, after *sighting) bool {
 }
 
 // overtaken tells whether the network had shown a branch by the time until that b is not on and that
-// outdoes it: in Savanna by a certificate for a block of that branch, in legacy by its height.
+// outdoes it: in Savanna by a certificate for a block of that branch, in legacy by its height, or by what is
+// irreversible there.
 func (c *Checker) overtaken(b *sighting, until int64) bool {
 	for _, r := range c.rivals {
 		if r.first > until || c.extends(r, b) || c.extends(b, r) {
 			continue
 		}
-		if !r.savanna && r.num > b.num || r.savanna && r.qcNum > b.qcNum && r.qcNum > c.forkNum(r, b) {
+		if !r.savanna && (r.num > b.num || c.irreversible(r.id) > c.irreversible(b.id)) || r.savanna && r.qcNum > b.qcNum && r.qcNum > c.forkNum(r, b) {
 			return true
 		}
 	}
 	return false
+}
+
+// irreversible is Config.Irreversible, 0 without.
+func (c *Checker) irreversible(id p2pwire.ID) uint32 {
+	if c.cfg.Irreversible == nil {
+		return 0
+	}
+	return c.cfg.Irreversible(id)
 }
 
 // Overtaken tells whether the network had left the branch of a public block by the time until (unix ns).

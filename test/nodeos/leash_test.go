@@ -13,6 +13,7 @@ var (
 	leashFaults = flag.Int("leash-faults", 6, "faults of the lead with takeover leash, 24 s each; 0: none")
 	apiFaults   = flag.Int("api-faults", 0, "the same with takeover api, on a legacy and on a Savanna chain each")
 	leashSeed   = flag.Uint64("leash-seed", 1, "seed of when faults happen")
+	leashNodes  = flag.Int("leash-nodes", 3, "how many of our nodes produce in these tests: 2 or 3")
 	leashKinds  = flag.String("leash-kinds", "kill -9,SIGSTOP,link cut,link silent", "what may happen to the lead")
 )
 
@@ -22,6 +23,9 @@ func TestRealLeash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if *leashNodes < 2 || *leashNodes > 3 {
+		t.Fatalf("-leash-nodes %d: give 2 or 3", *leashNodes)
+	}
 	binDir, version, relay := binaries(t)
 	var results []*leadResult
 	for _, m := range []struct {
@@ -29,9 +33,9 @@ func TestRealLeash(t *testing.T) {
 		shape  topology
 		faults int
 	}{
-		{"leash, savanna", leashed(), *leashFaults},
-		{"api, legacy", paused(false), *apiFaults},
-		{"api, savanna", paused(true), *apiFaults},
+		{"leash, savanna", leashed(*leashNodes), *leashFaults},
+		{"api, legacy", paused(*leashNodes, false), *apiFaults},
+		{"api, savanna", paused(*leashNodes, true), *apiFaults},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			if m.faults == 0 {
@@ -40,7 +44,7 @@ func TestRealLeash(t *testing.T) {
 			results = append(results, runFaults(t, binDir, relay, m.name, m.shape, planFaults(kinds, m.faults, rand.New(rand.NewPCG(*leashSeed, 0))))...)
 		})
 	}
-	t.Logf("\nnodeos %s, seed %d, %d transactions/s\n%s\n%s", version, *leashSeed, perSecond, leadLines(results), leadTable(results))
+	t.Logf("\nnodeos %s, seed %d, %d producing nodes of ours, %d transactions/s\n%s\n%s", version, *leashSeed, *leashNodes, perSecond, leadLines(results), leadTable(results))
 }
 
 // runFaults boots a network and plays the plan, one fault a round.

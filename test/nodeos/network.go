@@ -17,11 +17,12 @@ type network struct {
 	topology
 	root      string // directory of all state and logs
 	system    blockKey
-	producers []producer // in schedule order; the first is ours
-	own       []*node    // ours, in the topology's order
-	public    []*node    // the other producers
-	api       *node      // the observer
-	relay     *relayProcess
+	producers []producer    // in schedule order; the first is ours
+	own       []*node       // ours, in the topology's order
+	public    []*node       // the other producers
+	api       *node         // the observer
+	relay     *relayProcess // the only one, or of a pair the one that is active as far as the test knows
+	relays    []*relayProcess
 	uplinks   []*gate          // between the relay and the public producers
 	downlinks map[string]*gate // between the relay and our nodes, by their names
 	chain     p2pwire.ID
@@ -51,9 +52,18 @@ func newNetwork(ctx context.Context, binDir, relay, root string, t topology) (*n
 		n.producers = append(n.producers, p)
 	}
 	free := newPorts()
-	if n.relay, err = newRelay(relay, root, free); err != nil {
-		return nil, err
+	names := []string{"relay"}
+	if t.pair {
+		names = []string{"relay-a", "relay-b"}
 	}
+	for _, name := range names {
+		r, err := newRelay(relay, root, name, free)
+		if err != nil {
+			return nil, err
+		}
+		n.relays = append(n.relays, r)
+	}
+	n.relay = n.relays[0]
 	return n, n.prepare(binDir, free)
 }
 
@@ -169,11 +179,19 @@ func (n *network) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := n.relay.configure(n.relayPeers(), ""); err != nil {
-		return err
+	peers := n.relayPeers()
+	if n.pair {
+		if peers.pair, peers.creds, err = n.relays, filepath.Join(n.root, "creds"), n.makeCredentials(ctx); err != nil {
+			return err
+		}
 	}
-	if err := n.relay.run(ctx); err != nil {
-		return err
+	for _, r := range n.relays {
+		if err := r.configure(peers, ""); err != nil {
+			return err
+		}
+		if err := r.run(ctx); err != nil {
+			return err
+		}
 	}
 	for _, node := range n.nodes() {
 		if node == first {
@@ -194,7 +212,9 @@ func (n *network) start(ctx context.Context) error {
 	for _, node := range n.public {
 		n.tap(background, n.watch.network, node.name, node.p2pAddress())
 	}
-	n.tap(background, n.watch.outlet, "relay", n.relay.network)
+	for _, r := range n.relays {
+		n.tap(background, n.watch.outlet, r.name, r.network)
+	}
 	n.wallet = wallet{api: first.api, chain: n.chain, key: n.system}
 	if err := n.boot(ctx); err != nil {
 		return err
@@ -229,7 +249,9 @@ func (n *network) stop() {
 	}
 	n.background.Wait()
 	var group sync.WaitGroup
-	group.Go(n.relay.stop)
+	for _, r := range n.relays {
+		group.Go(r.stop)
+	}
 	for _, node := range n.nodes() {
 		group.Go(node.stop)
 	}

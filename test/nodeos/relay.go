@@ -20,6 +20,8 @@ type relayProcess struct {
 	internal string // host:port
 	network  string
 	admin    string
+	link     string
+	gossip   string
 }
 
 // buildRelay builds the command as it is released.
@@ -40,14 +42,16 @@ type relayPeers struct {
 	timeout  time.Duration // vote_timeout; 0: the default
 	nodes    []string      // entries of nodes
 	public   []relayPeer
+	pair     []*relayProcess // both relays, if there are two
+	creds    string          // directory of their credentials
 }
 
 type relayPeer struct{ name, address string }
 
-func newRelay(binary, root string, free *ports) (*relayProcess, error) {
-	r := &relayProcess{binary: binary, file: filepath.Join(root, "bprelay.yaml")}
-	r.name, r.logPath = "relay", filepath.Join(root, "relay.log")
-	for _, address := range []*string{&r.internal, &r.network, &r.admin} {
+func newRelay(binary, root, name string, free *ports) (*relayProcess, error) {
+	r := &relayProcess{binary: binary, file: filepath.Join(root, name+".yaml")}
+	r.name, r.logPath = name, filepath.Join(root, name+".log")
+	for _, address := range []*string{&r.internal, &r.network, &r.admin, &r.link, &r.gossip} {
 		port, err := free.take()
 		if err != nil {
 			return nil, err
@@ -70,7 +74,11 @@ func (r *relayProcess) configure(p relayPeers, stateDir string) error {
 		line("vote_timeout: %s", p.timeout)
 	}
 	line("producers:")
-	line("  - {name: %s, keys: [%s]}", p.own.name, p.own.block.public)
+	keys := ""
+	if p.own.vote.public != "" {
+		keys = ", finalizer_keys: [" + p.own.vote.public + "]"
+	}
+	line("  - {name: %s, keys: [%s]%s}", p.own.name, p.own.block.public, keys)
 	line("nodes:")
 	for _, entry := range p.nodes {
 		line("  - %s", entry)
@@ -83,6 +91,19 @@ func (r *relayProcess) configure(p relayPeers, stateDir string) error {
 	line("listen: {internal: %q, network: %q, p2p_server_address: %q}", r.internal, r.network, relayName+":9876")
 	line("admin: {listen: %q}", r.admin)
 	line("log: {level: debug, format: json}")
+	if len(p.pair) > 0 {
+		line("cluster:")
+		line("  mode: pair")
+		line("  name: %s", r.name)
+		line("  preset: lan")
+		line("  credentials: {ca: %q, cert: %q, key: %q}", filepath.Join(p.creds, "ca.crt"),
+			filepath.Join(p.creds, r.name+".crt"), filepath.Join(p.creds, r.name+".key"))
+		line("  gossip_key_file: %q", filepath.Join(p.creds, "gossip.keys"))
+		line("  members:")
+		for _, m := range p.pair {
+			line("    - {name: %s, link: %q, gossip: %q, admin: %q}", m.name, m.link, m.gossip, m.admin)
+		}
+	}
 	if stateDir != "" {
 		line("state_dir: %q", stateDir)
 		line("journal: strict")
@@ -117,6 +138,12 @@ type relayStatus struct {
 		Ready   bool   `json:"ready"`
 		Syncing bool   `json:"syncing"`
 	} `json:"sessions"`
+	Cluster struct {
+		Role   string `json:"role"`
+		Epoch  uint64 `json:"epoch"`
+		Reason string `json:"reason"`
+		Linked bool   `json:"linked"`
+	} `json:"cluster"`
 	Takeover struct {
 		Mode    string `json:"mode"`
 		Why     string `json:"why"`

@@ -21,6 +21,7 @@ type topology struct {
 	takeover string        // the relay's option
 	timeout  time.Duration // the nodes' production-pause-vote-timeout-ms and the relay's vote_timeout; 0: both defaults
 	ours     []ownNode
+	pair     bool // two relays
 }
 
 // ownNode is one of our nodes, whose only peer is the relay.
@@ -45,24 +46,34 @@ func racingPair(savanna bool) topology {
 // leashTimeout makes a held node quiet 2.4 s after the last vote that it got.
 const leashTimeout = time.Second
 
-// leashed is three nodes that have the block key only, one of which dials the relay itself, and one
-// that votes.
-func leashed() topology {
-	return topology{savanna: true, takeover: "leash", timeout: leashTimeout, ours: withFinalizer(producing(false))}
+// leashed is two or three nodes that have the block key only, the last of which dials the relay itself,
+// and one that votes.
+func leashed(nodes int) topology {
+	return topology{savanna: true, takeover: "leash", timeout: leashTimeout, ours: withFinalizer(producing(nodes, false))}
+}
+
+// pairedRelays is leashed with two nodes and two relays, each of which dials all of them.
+func pairedRelays() topology {
+	t := leashed(2)
+	t.pair = true
+	for i := range t.ours {
+		t.ours[i].dialled = true
+	}
+	return t
 }
 
 // paused is the same with producer APIs; on a legacy chain nobody votes.
-func paused(savanna bool) topology {
-	t := topology{savanna: savanna, takeover: "api", ours: producing(true)}
+func paused(nodes int, savanna bool) topology {
+	t := topology{savanna: savanna, takeover: "api", ours: producing(nodes, true)}
 	if savanna {
 		t.ours = withFinalizer(t.ours)
 	}
 	return t
 }
 
-func producing(api bool) (list []ownNode) {
-	for i, name := range []string{nodeA, nodeB, nodeC} {
-		list = append(list, ownNode{name: name, role: "producer", dialled: name != nodeC, priority: 3 - i, block: true, api: api})
+func producing(nodes int, api bool) (list []ownNode) {
+	for i, name := range []string{nodeA, nodeB, nodeC}[:nodes] {
+		list = append(list, ownNode{name: name, role: "producer", dialled: i < nodes-1, priority: nodes - i, block: true, api: api})
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"bprelay/relay/core"
 	"bprelay/test/simnet"
 )
 
@@ -40,6 +41,15 @@ func Generate(seed uint64) Schedule {
 	}
 	slices.SortStableFunc(d.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 	return d.Schedule
+}
+
+// Led is a schedule in which one of our nodes leads. With a leash the chain is a Savanna one.
+func (s Schedule) Led(by core.Takeover) Schedule {
+	s.Takeover = by
+	if by == core.TakeoverLeash {
+		s.Mode = simnet.Savanna
+	}
+	return s
 }
 
 func pick[T any](d *draft, of ...T) T { return of[d.rng.IntN(len(of))] }

@@ -40,6 +40,18 @@ func (h *health) well(from, to time.Duration, names ...string) bool {
 	return true
 }
 
+// count is how many times one of them was ill between two moments.
+func (h *health) count(from, to time.Duration, names ...string) (n int) {
+	for _, name := range names {
+		for _, i := range h.ills[name] {
+			if i.from <= to && from <= i.to {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // node is well when it, the relay and the link between them are.
 func (h *health) node(from, to time.Duration, name string) bool {
 	return h.well(from, to, name, "relay", name+"-relay")

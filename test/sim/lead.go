@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -26,6 +25,8 @@ type LeadScenario struct {
 	// VoteTimeout is production-pause-vote-timeout-ms of our nodes; 0 means 6 s.
 	VoteTimeout time.Duration
 	Trx         time.Duration
+	// Vary is by how much the way from each of our nodes to the relay gets longer, anew for each slot.
+	Vary time.Duration
 	// Faults are played in our first judged round.
 	Faults []LeadFault
 	// Rounds is how many of our rounds are judged, that of the faults included; 0 means 2.
@@ -141,8 +142,19 @@ func PlayLead(sc LeadScenario) *LeadOutcome {
 	if sc.Trx > 0 {
 		x.transactions(append(ours, public...))
 	}
+	if sc.Vary > 0 {
+		x.vary(ours)
+	}
 	x.play(schedule[0])
 	return x.out
+}
+
+// vary gives each of our nodes a way of another length to the relay, and comes again.
+func (x *leadWorld) vary(ours []string) {
+	for _, addr := range ours {
+		x.w.SetLatencyTo(addr, relayAddr, x.w.Latency(relayAddr, addr)+time.Duration(x.rng.Int64N(int64(x.sc.Vary))))
+	}
+	x.w.At(x.w.Now().Mono+p2pwire.SlotDuration, func() { x.vary(ours) })
 }
 
 func (x *leadWorld) add(c simnet.Config) {
@@ -193,8 +205,6 @@ func (x *leadWorld) Event(now core.Instant, e *core.Event) {
 	}
 }
 
-var errUnreachable = errors.New("connection refused")
-
 func (x *leadWorld) addRelay(own p2pwire.Name, nodes []core.NodeConfig) {
 	var addrs []string
 	for _, n := range nodes {
@@ -206,34 +216,17 @@ func (x *leadWorld) addRelay(own p2pwire.Name, nodes []core.NodeConfig) {
 		Nodes: nodes, Takeover: core.TakeoverConfig{Mode: x.sc.Takeover, VoteTimeout: x.sc.VoteTimeout},
 	}
 	cfg.Seed[0] = byte(x.sc.Seed)
-	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: addrs, Peers: names("net%d:1", 3), Control: x.control})
+	api := &producerAPI{w: x.w, addr: relayAddr, alive: func() bool { return true }, calls: map[string]*apiCalls{}}
+	api.node = func(addr string) *simnet.Node {
+		if x.down[addr] {
+			return nil
+		}
+		return x.nodes[addr]
+	}
+	x.relay = NewRelay(RelayConfig{Core: cfg, Nodes: addrs, Peers: names("net%d:1", 3), Control: api.ask})
+	api.relay = x.relay
 	x.w.Add(relayAddr, x.relay)
 }
-
-// control is a call of a node's producer API, half a millisecond each way.
-func (x *leadWorld) control(r core.ControlRequest) {
-	answer := func(err error) {
-		x.w.At(x.w.Now().Mono+apiLatency, func() {
-			x.w.Call(relayAddr, func(now simnet.Instant) { x.relay.ControlDone(now, r, err) })
-		})
-	}
-	x.w.At(x.w.Now().Mono+apiLatency, func() {
-		if x.down[r.Node] {
-			answer(errUnreachable)
-			return
-		}
-		x.w.Call(r.Node, func(now simnet.Instant) {
-			if n := x.nodes[r.Node]; r.Pause {
-				n.Pause()
-			} else {
-				n.Resume(now)
-			}
-			answer(nil)
-		})
-	})
-}
-
-const apiLatency = 500 * time.Microsecond
 
 func (x *leadWorld) transactions(at []string) {
 	n := 0

@@ -56,6 +56,37 @@ func TestFaultsOfTheLead(t *testing.T) {
 	}
 }
 
+// TestLeadThatHangsBeforeOurRun: the lead hangs when it is too late for an orderly change. Blocks vary so much
+// that nobody could be released for slot 0 because that is late; that the lead answers nothing shows before.
+// Its successor, which has not led before, is not late because its blocks vary as well.
+func TestLeadThatHangsBeforeOurRun(t *testing.T) {
+	t.Parallel()
+	for after := -600 * time.Millisecond; after <= -100*time.Millisecond; after += 100 * time.Millisecond {
+		for _, takeover := range []core.Takeover{core.TakeoverLeash, core.TakeoverAPI} {
+			sc := LeadScenario{Seed: 11, Mode: simnet.Savanna, Takeover: takeover, Nodes: 3, Trx: 250 * time.Millisecond, Vary: 30 * time.Millisecond}
+			sc.Faults = []LeadFault{{After: after, Kind: LeadHang}}
+			if o := PlayLead(sc); len(o.Lost) > 0 || o.LostLater > 0 || o.Forks > 0 || o.Siblings > 0 || !o.Report.OK() {
+				t.Errorf("%s, hangs at %v (slot 0 is due at 462 ms): lost %v, later %d, %d siblings, %d forks, %v",
+					takeover, after, o.Lost, o.LostLater, o.Siblings, o.Forks, o.Report.Violations)
+			}
+		}
+	}
+}
+
+// TestBusyNodes: where blocks vary much and all is well, nobody is released.
+func TestBusyNodes(t *testing.T) {
+	t.Parallel()
+	for _, takeover := range []core.Takeover{core.TakeoverLeash, core.TakeoverAPI} {
+		o := PlayLead(LeadScenario{Seed: 5, Mode: simnet.Savanna, Takeover: takeover, Nodes: 3, Trx: 100 * time.Millisecond, Vary: 40 * time.Millisecond, Rounds: 8})
+		if o.Siblings != 0 || len(o.Lost) != 0 || o.LostLater != 0 || o.Status.Takeover.LeadChanges != 1 {
+			t.Errorf("%s: %d siblings, lost %v and %d, %+v", takeover, o.Siblings, o.Lost, o.LostLater, o.Status.Takeover)
+			for _, e := range o.Events {
+				t.Log(e)
+			}
+		}
+	}
+}
+
 // TestHeldNodesSignNothing: with nothing wrong only the lead makes blocks in our rounds, and everything
 // that is there to take over is known to be.
 func TestHeldNodesSignNothing(t *testing.T) {

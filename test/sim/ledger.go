@@ -3,6 +3,7 @@ package sim
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +20,11 @@ type ledger struct {
 	votes      []*ownVote
 	fresh      []*arrival // genuine blocks of the network as the relay first got them
 	arrived    map[[32]byte]bool
-	given      map[string]map[[32]byte]time.Duration // node -> payloads it got from the relay
-	forged     map[p2pwire.ID]p2pwire.Slot           // own blocks another instance signed
-	foreign    map[p2pwire.Slot]taken                // own slots for which the relay was shown one of those
+	given      map[string]map[[32]byte]time.Duration   // node -> payloads it got from the relay
+	left       map[string]map[p2pwire.ID]time.Duration // node -> when a block it got last had left the relay
+	shown      []shown                                 // what our nodes showed to be on
+	forged     map[p2pwire.ID]p2pwire.Slot             // own blocks another instance signed
+	foreign    map[p2pwire.Slot]taken                  // own slots for which the relay was shown one of those
 	starts     []relayStart
 	trx        int
 	linksLost  int
@@ -37,6 +40,7 @@ type made struct {
 	slot         p2pwire.Slot
 	by           []string
 	num, qc      uint32        // qc: when the relay got it
+	lib          uint32        // what is irreversible at it
 	reached      time.Duration // when the relay first got it from the network; 0 is not yet
 }
 
@@ -60,6 +64,12 @@ type arrival struct {
 type relayStart struct {
 	at, fenced time.Duration
 	voted      map[[32]byte]p2pwire.Slot
+}
+
+// shown is a block that a node of ours named, voted for or made, when the relay was told.
+type shown struct {
+	id p2pwire.ID
+	at time.Duration
 }
 
 type taken struct {
@@ -87,20 +97,25 @@ func (x *play) watch(own []string) {
 	l := &x.ledger
 	*l = ledger{
 		made: map[p2pwire.ID]*made{}, candidates: map[p2pwire.Slot][]*candidate{},
-		arrived: map[[32]byte]bool{}, given: map[string]map[[32]byte]time.Duration{},
+		arrived: map[[32]byte]bool{}, given: map[string]map[[32]byte]time.Duration{}, left: map[string]map[p2pwire.ID]time.Duration{},
 		forged: map[p2pwire.ID]p2pwire.Slot{}, foreign: map[p2pwire.Slot]taken{}, votesSeen: map[[32]byte]time.Duration{},
 		lastVotes: map[[p2pwire.FinalizerKeySize]byte][]cast{}, ownKeys: map[[p2pwire.FinalizerKeySize]byte]bool{},
 		readers: map[string]*[]byte{},
 	}
 	for _, n := range x.ours() {
-		l.given[n] = map[[32]byte]time.Duration{}
+		l.given[n], l.left[n] = map[[32]byte]time.Duration{}, map[p2pwire.ID]time.Duration{}
 	}
 	var keys [][p2pwire.FinalizerKeySize]byte
 	for _, p := range own {
 		keys = append(keys, x.chain.FinalizerKey(p).Pub)
 		l.ownKeys[keys[len(keys)-1]] = true
 	}
-	x.check = checker.New(checker.Config{Own: x.own, Schedule: x.chain.Producers(), OwnKeys: keys})
+	x.check = checker.New(checker.Config{Own: x.own, Schedule: x.chain.Producers(), OwnKeys: keys, Irreversible: func(id p2pwire.ID) uint32 {
+		if m := l.made[id]; m != nil {
+			return m.lib
+		}
+		return 0
+	}})
 	// A block may be tried again, and a damaged twin pass before the good one. The order shows in what the
 	// nodes say, and of votes only the network's side is judged.
 	x.inside = checker.New(checker.Config{Copies: 5, OwnKeys: make([][p2pwire.FinalizerKeySize]byte, 1)})
@@ -137,7 +152,7 @@ func (x *play) traced(name string, e simnet.Event) {
 	case simnet.EventProduced:
 		m := x.ledger.made[e.ID]
 		if m == nil {
-			m = &made{id: e.ID, previous: e.Previous, slot: e.Slot, num: e.ID.Num()}
+			m = &made{id: e.ID, previous: e.Previous, slot: e.Slot, num: e.ID.Num(), lib: e.LIB}
 			x.ledger.made[e.ID] = m
 		}
 		m.by = append(m.by, name)
@@ -156,9 +171,7 @@ func (x *play) traced(name string, e simnet.Event) {
 		}
 	case simnet.EventUnlinkable:
 		x.say("%s: cannot link %s", name, e.ID.Short())
-		// A block of ours that was held back may come when its branch is dead to the node.
-		held := x.s.Takeover != core.TakeoverRace
-		if m := x.ledger.made[e.ID]; ours && m != nil && (x.isOwn(x.chain.ProducerAt(m.slot)) && !held || !x.deadBranch(x.nodes[name], m)) {
+		if m := x.ledger.made[e.ID]; ours && m != nil && !x.deadTo(name, m) {
 			x.breach(string(checker.RuleParentsFirst), "%s got %s of slot %s without its parent", name, e.ID.Short(), x.slot(e.Slot))
 		}
 	case simnet.EventGoAwaySent, simnet.EventGoAway, simnet.EventRedialSkip:
@@ -166,14 +179,35 @@ func (x *play) traced(name string, e simnet.Event) {
 	}
 }
 
-// deadBranch tells whether a block is on a branch that a node has left for good, what is irreversible
-// there being on another: the node forgets such a branch, and links nothing to it any more. What others
-// go on building there is not the relay's to judge; blocks of ours it should not have let out.
-func (x *play) deadBranch(n *simnet.Node, m *made) bool {
-	for m != nil && m.num > n.Root().Num {
-		m = x.ledger.made[m.previous]
+// deadTo tells whether a block that a node could not link is on a branch that the node has left for good,
+// what is irreversible there being on another: the node forgets such a branch, and links nothing to it any
+// more. What others go on building there is not the relay's to judge. Blocks of ours it should not have let
+// out, but for one that was held back, or left before any node of ours showed where it is: what the network
+// sends is nothing to go by until one of them did.
+func (x *play) deadTo(name string, m *made) bool {
+	n := x.nodes[name]
+	root := n.Root()
+	if b := x.ledger.below(m.id, root.Num); b == nil || n.OnChain(b.id) {
+		return false
 	}
-	return m != nil && !n.OnChain(m.id)
+	if !x.isOwn(x.chain.ProducerAt(m.slot)) || x.s.Takeover != core.TakeoverRace {
+		return true
+	}
+	sent := x.ledger.left[name][m.id]
+	return !slices.ContainsFunc(x.ledger.shown, func(s shown) bool {
+		b := x.ledger.below(s.id, root.Num)
+		return s.at <= sent && b != nil && b.id == root.ID
+	})
+}
+
+// below is the block of a number, or the next lower one, that a block builds on, or itself; nil if that is not
+// known.
+func (l *ledger) below(id p2pwire.ID, num uint32) *made {
+	m := l.made[id]
+	for m != nil && m.num > num {
+		m = l.made[m.previous]
+	}
+	return m
 }
 
 // read takes what the relay's core got.
@@ -182,6 +216,7 @@ func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk [
 	x.ledger.frames(">"+stream(from, conn), chunk, func(f p2pwire.Frame) {
 		if h, err := p2pwire.DecodeHandshake(f.Body()); f.Type() == p2pwire.TypeHandshake && err == nil {
 			x.check.Root(stream(from, conn), h.RootNum)
+			x.shows(now, from, h.HeadID)
 		}
 		switch f.Type() {
 		case p2pwire.TypeHandshake, p2pwire.TypeRequest, p2pwire.TypeSyncRequest:
@@ -191,17 +226,26 @@ func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk [
 		case p2pwire.TypeSignedBlock:
 			if b, err := p2pwire.ParseBlock(f.Body()); err == nil {
 				x.readBlock(now, from, b, f)
+				x.shows(now, from, b.ID)
 			}
 		case p2pwire.TypeVote:
 			v, err := p2pwire.ParseVote(f.Body())
 			if err != nil || x.nodes[from] == nil || !strings.HasPrefix(from, "bp") {
 				return
 			}
+			x.shows(now, from, v.BlockID)
 			if key := [p2pwire.FinalizerKeySize]byte(v.FinalizerKey()); x.ledger.ownKeys[key] {
 				x.ledger.votes = append(x.ledger.votes, &ownVote{node: from, block: v.BlockID, key: key, digest: sha256.Sum256(f.Payload()), at: now.Mono})
 			}
 		}
 	})
+}
+
+// shows notes what a node of ours lets the relay know of where it is.
+func (x *play) shows(now core.Instant, from string, id p2pwire.ID) {
+	if x.ledger.given[from] != nil {
+		x.ledger.shown = append(x.ledger.shown, shown{id, now.Mono})
+	}
 }
 
 func (x *play) readBlock(now core.Instant, from string, b p2pwire.Block, f p2pwire.Frame) {
@@ -266,6 +310,7 @@ func (x *play) delivered(now simnet.Instant, d simnet.Delivery) {
 					given[digest] = now.Mono
 				}
 				if b, err := p2pwire.ParseBlock(f.Body()); err == nil {
+					x.ledger.left[to][b.ID] = d.Sent
 					x.say("%s gets %s", to, b.ID.Short())
 				}
 			})
@@ -303,9 +348,13 @@ func (x *play) networkGot(d simnet.Delivery, f p2pwire.Frame) {
 			return
 		}
 		l.votesSeen[digest] = d.Sent
+		slot, known := l.forged[v.BlockID]
 		if m := l.made[v.BlockID]; m != nil {
+			slot, known = m.slot, true
+		}
+		if known {
 			key := [p2pwire.FinalizerKeySize]byte(v.FinalizerKey())
-			l.lastVotes[key] = append(l.lastVotes[key], cast{m.slot, d.Sent})
+			l.lastVotes[key] = append(l.lastVotes[key], cast{slot, d.Sent})
 		}
 	}
 }

@@ -26,6 +26,8 @@ type RelayConfig struct {
 	// Control, if not nil, carries out calls of the nodes' producer APIs; the answer comes through
 	// ControlDone, as an event of the relay's.
 	Control func(r core.ControlRequest)
+	// Pair makes it one half of a pair; nil: it is alone.
+	Pair *PairEnd
 }
 
 // Relay puts a relay core into a simnet.World: what the engine is in production.
@@ -43,6 +45,7 @@ type Relay struct {
 	full    bool // something waits for room in a connection
 	scratch p2pwire.Scratch
 	now     core.Instant
+	pair    *pairLink
 }
 
 // flushEvery is how soon a full connection is looked at again.
@@ -67,6 +70,9 @@ func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
 		cfg.Claimer, cfg.VoteMarker = d, d
 		cfg.Restored = d.start(r.now, &cfg, 7*time.Second)
 	}
+	if r.startPair(); r.pair != nil {
+		cfg.Cluster, cfg.Claimer = r.pair.duo, r.pair.duo
+	}
 	c, err := core.New(cfg, r.now)
 	if err != nil {
 		panic(err)
@@ -78,8 +84,17 @@ func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
 	r.fails = map[string]int{}
 	r.up = map[string]time.Duration{}
 	r.remotes = map[simnet.ConnID]string{}
+	r.joinPair()
 	for _, a := range slices.Concat(r.cfg.Nodes, r.cfg.Peers) {
 		host.Dial(a)
+	}
+}
+
+// begin starts an event.
+func (r *Relay) begin(now simnet.Instant) {
+	r.now = core.Instant(now)
+	if r.pair != nil {
+		r.pair.begin()
 	}
 }
 
@@ -92,7 +107,12 @@ func (r *Relay) side(addr string) core.Side {
 
 // Dialled implements simnet.Endpoint.
 func (r *Relay) Dialled(now simnet.Instant, conn simnet.ConnID, addr string) {
-	r.now = core.Instant(now)
+	r.begin(now)
+	if r.isPair(addr) {
+		r.pair.up(conn)
+		r.pump()
+		return
+	}
 	r.up[addr] = r.now.Mono
 	r.addrs[conn] = addr
 	r.open(conn, core.SessionInfo{Side: r.side(addr), Dialled: true, Name: addr, Remote: addr})
@@ -100,7 +120,12 @@ func (r *Relay) Dialled(now simnet.Instant, conn simnet.ConnID, addr string) {
 
 // Accepted implements simnet.Endpoint: whoever dials is the network.
 func (r *Relay) Accepted(now simnet.Instant, conn simnet.ConnID, remote string) {
-	r.now = core.Instant(now)
+	r.begin(now)
+	if r.isPair(remote) {
+		r.pair.up(conn)
+		r.pump()
+		return
+	}
 	r.open(conn, core.SessionInfo{Side: core.Network, Remote: remote})
 }
 
@@ -118,7 +143,11 @@ func (r *Relay) open(conn simnet.ConnID, info core.SessionInfo) {
 
 // Data implements simnet.Endpoint.
 func (r *Relay) Data(now simnet.Instant, conn simnet.ConnID, chunk []byte) {
-	r.now = core.Instant(now)
+	r.begin(now)
+	if r.pair != nil && conn == r.pair.conn {
+		r.pair.data(chunk)
+		r.pump()
+	}
 	if id, ok := r.conns[conn]; ok {
 		if r.cfg.Read != nil {
 			r.cfg.Read(r.now, r.remotes[conn], conn, chunk)
@@ -130,7 +159,12 @@ func (r *Relay) Data(now simnet.Instant, conn simnet.ConnID, chunk []byte) {
 
 // Disconnected implements simnet.Endpoint.
 func (r *Relay) Disconnected(now simnet.Instant, conn simnet.ConnID) {
-	r.now = core.Instant(now)
+	r.begin(now)
+	if r.pair != nil && conn == r.pair.conn {
+		r.pair.down("closed", false)
+		r.pump()
+		return
+	}
 	id, ok := r.conns[conn]
 	if !ok {
 		return
@@ -170,7 +204,12 @@ func (r *Relay) pause(addr string) time.Duration {
 
 // DialFailed implements simnet.Endpoint.
 func (r *Relay) DialFailed(now simnet.Instant, addr string) {
-	r.now = core.Instant(now)
+	r.begin(now)
+	if r.isPair(addr) {
+		r.pair.again()
+		r.pump()
+		return
+	}
 	r.redial = append(r.redial, redial{r.now.Mono + r.pause(addr), addr})
 	r.fails[addr]++
 	r.c.DialFailed(r.now, r.side(addr), addr, nil)
@@ -179,7 +218,7 @@ func (r *Relay) DialFailed(now simnet.Instant, addr string) {
 
 // Tick implements simnet.Endpoint.
 func (r *Relay) Tick(now simnet.Instant) {
-	r.now = core.Instant(now)
+	r.begin(now)
 	r.redial = slices.DeleteFunc(r.redial, func(d redial) bool {
 		if d.at > r.now.Mono {
 			return false
@@ -187,6 +226,9 @@ func (r *Relay) Tick(now simnet.Instant) {
 		r.host.Dial(d.addr)
 		return true
 	})
+	if r.pair != nil {
+		r.pair.tick()
+	}
 	r.c.Tick(r.now)
 	if r.cfg.Disk != nil {
 		r.cfg.Disk.due(r.now, r.c)
@@ -197,6 +239,10 @@ func (r *Relay) Tick(now simnet.Instant) {
 // NextTimer implements simnet.Endpoint.
 func (r *Relay) NextTimer() time.Duration {
 	next := r.c.NextTimer()
+	if r.pair != nil {
+		next = min(next, r.pair.timer())
+		defer func() { r.pair.wanted = next }()
+	}
 	for _, d := range r.redial {
 		next = min(next, d.at)
 	}
@@ -226,6 +272,9 @@ func (r *Relay) most() int {
 // pump carries out what the core wants until it wants nothing more.
 func (r *Relay) pump() {
 	r.full = false
+	if r.pair != nil {
+		r.pair.pump()
+	}
 	for moved := true; moved; {
 		moved = false
 		for _, j := range r.c.Jobs(nil) {
@@ -262,7 +311,7 @@ func (r *Relay) pump() {
 
 // ControlDone answers a call of a node's producer API.
 func (r *Relay) ControlDone(now simnet.Instant, q core.ControlRequest, err error) {
-	r.now = core.Instant(now)
+	r.begin(now)
 	r.c.ControlDone(r.now, q, err)
 	r.pump()
 }

@@ -173,6 +173,7 @@ func (x *play) base(c *candidate) (id p2pwire.ID, clear bool) {
 	}
 	// The start of a run.
 	var best *made
+	var all []*made
 	for _, m := range x.ledger.made {
 		at := m.reached
 		if x.isOwn(x.chain.ProducerAt(m.slot)) {
@@ -183,11 +184,12 @@ func (x *play) base(c *candidate) (id p2pwire.ID, clear bool) {
 		if at == 0 || at > c.at || m.slot >= c.slot {
 			continue
 		}
+		all = append(all, m)
 		if best == nil || x.better(m, best) {
 			best = m
 		}
 	}
-	return idOf(best), best != nil
+	return idOf(best), best != nil && !slices.ContainsFunc(all, func(m *made) bool { return m != best && !x.better(best, m) })
 }
 
 func idOf(m *made) p2pwire.ID {
@@ -197,10 +199,11 @@ func idOf(m *made) p2pwire.ID {
 	return m.id
 }
 
-// better is the fork choice of the mode.
+// better is the fork choice of the mode. In legacy it may be neither: what is irreversible goes first there, and
+// a relay that has not seen the whole schedule yet knows only the height.
 func (x *play) better(a, b *made) bool {
-	if x.chain.Mode() == 0 {
-		return a.num > b.num || a.num == b.num && string(a.id[:]) > string(b.id[:])
+	if x.chain.Mode() == simnet.Legacy {
+		return a.lib >= b.lib && (a.num > b.num || a.num == b.num && string(a.id[:]) > string(b.id[:]))
 	}
 	switch {
 	case a.qc != b.qc:
@@ -324,8 +327,8 @@ func (x *play) judgeVotes() {
 		if x.relayStart(v.at).at > public {
 			continue // it may take what it learns when it learns it
 		}
-		if x.markedBefore(v, m.slot) {
-			continue
+		if x.markedBefore(v, m.slot) || !x.health.well(v.at-time.Second, due+time.Second, "disk") {
+			continue // a vote leaves when its mark is written, or the journal is given up
 		}
 		x.breach(RuleVoteLost, "vote of %s for %s of slot %s came at %s and never went out", v.node, v.block.Short(), x.slot(m.slot), duration(v.at))
 		return

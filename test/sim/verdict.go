@@ -78,6 +78,7 @@ func (x *play) judge() {
 			x.judgeSlot(slot)
 		}
 	}
+	x.judgeRuns(first, last)
 	x.judgeVotes()
 	x.judgeFanIn()
 	x.judgeFollow()

@@ -11,7 +11,7 @@ type EventKind uint8
 
 // The kinds; the comment names the fields that are set.
 const (
-	EventProduced     EventKind = iota // ID, Slot, Previous, Count (transactions)
+	EventProduced     EventKind = iota // ID, Slot, Previous, Count (transactions), LIB
 	EventVoted                         // ID, Slot, Strong
 	EventSwitched                      // ID (new head), Previous (old head), Count (blocks undone)
 	EventUnlinkable                    // Conn, ID
@@ -40,6 +40,7 @@ type Event struct {
 	Previous p2pwire.ID
 	Slot     p2pwire.Slot
 	Count    int
+	LIB      uint32 // number of what is irreversible at the block
 	Strong   bool
 	Reason   string
 }

@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,6 +28,7 @@ type half struct {
 	last   time.Duration // when the latest thing sent by owner arrives
 	closed bool          // owner closed it, or was told that it is closed
 	unread int           // bytes owner sent that the peer has not read
+	flying int           // bytes owner sent that have not reached the peer's kernel
 	dial   string        // what owner dialled and has not heard of yet
 }
 
@@ -122,7 +124,9 @@ func (m *member) Send(conn ConnID, frame []byte) {
 		frame = frame[len(piece):]
 		sent := m.w.now
 		h.unread += len(piece)
+		h.flying += len(piece)
 		h.transmit(func(to *half) {
+			h.flying -= len(piece)
 			if to.closed {
 				return
 			}
@@ -146,6 +150,25 @@ func (m *member) Unread(conn ConnID) int {
 		return h.unread
 	}
 	return 0
+}
+
+// Unacknowledged returns how many bytes sent on a connection have not reached the other side's kernel.
+func (m *member) Unacknowledged(conn ConnID) int {
+	if h := m.conns[conn]; h != nil {
+		return h.flying
+	}
+	return 0
+}
+
+// Abort ends a connection at once (RST): what waits in a cut never arrives.
+func (m *member) Abort(conn ConnID) {
+	h := m.conns[conn]
+	if h == nil {
+		return
+	}
+	l := m.w.link(m.addr, h.peer.owner.addr)
+	l.held = slices.DeleteFunc(l.held, func(s sending) bool { return s.from == h })
+	h.shut()
 }
 
 // CloseConn implements [Host].

@@ -211,7 +211,7 @@ func (n *Node) produceBlock(now Instant) {
 		return
 	}
 	n.integrateQC(b, qc)
-	n.emit(now, Event{Kind: EventProduced, ID: id, Slot: slot, Previous: parent.id, Count: len(b.trx)})
+	n.emit(now, Event{Kind: EventProduced, ID: id, Slot: slot, Previous: parent.id, Count: len(b.trx), LIB: b.lib})
 	if n.db.get(id) == nil {
 		n.db.add(b)
 	} else {

@@ -151,6 +151,9 @@ func (w *World) Latency(from, to string) time.Duration { return w.link(from, to)
 // for Heal, as TCP would retransmit it. New connections fail after 3 s.
 func (w *World) Cut(from, to string) { w.link(from, to).cut = true }
 
+// IsCut tells whether traffic from one endpoint to another is stopped.
+func (w *World) IsCut(from, to string) bool { return w.link(from, to).cut }
+
 // Heal ends a Cut.
 func (w *World) Heal(from, to string) {
 	l := w.link(from, to)

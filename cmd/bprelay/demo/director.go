@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,15 +24,21 @@ type director struct {
 	view    *view
 	latency latencies
 	reign   reign
+	tally   *tally                 // of two relays
+	relays  map[string]relayStatus // as they were at the last look; without those that did not answer
+	knows   map[string]bool        // relays that know when our next round is
 
-	outages   []*outage
-	comebacks []*comeback
-	killTimes []int64
-	lead      string // node that leads; in race the one whose blocks go out
-	nonce     uint64
-	trxAt     int64
-	panelAt   int64
-	summary   Summary
+	outages    []*outage
+	comebacks  []*comeback
+	gone       []*relayOutage
+	ending     bool
+	killTimes  []int64
+	relayKills []int64 // of an active relay
+	lead       string  // node that leads; in race the one whose blocks go out
+	nonce      uint64
+	trxAt      int64
+	panelAt    int64
+	summary    Summary
 }
 
 // outage is a node that is down.
@@ -69,18 +76,26 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	d := &director{
 		o: o, plan: p, rng: rng, desk: newDesk(), ledger: newLedger(p),
 		view: &view{w: o.View, terminal: o.Terminal}, trxAt: began.UnixNano(),
+		tally: newTally(), relays: map[string]relayStatus{}, knows: map[string]bool{},
 	}
-	d.view.line(bold, "bprelay demo: %s, %d network producers, %s on %d nodes behind the relay, takeover %s, kill %s, seed %d",
-		o.Chain, len(p.others), ours, o.Nodes, o.Takeover, o.Kill, o.Seed)
+	behind := "the relay"
+	if o.Relays > 1 {
+		behind = "a pair of relays"
+	}
+	d.view.line(bold, "bprelay demo: %s, %d network producers, %s on %d nodes behind %s, takeover %s, kill %s, seed %d",
+		o.Chain, len(p.others), ours, o.Nodes, behind, o.Takeover, o.Kill, o.Seed)
 	d.view.line("", "our first round begins in %.1f s; a line per slot: when, whose, block, early (-) or late (+)",
 		float64(p.first.Time()-began.UnixNano())/1e9)
 	if d.net, err = build(ctx, o, p, d.desk); err != nil {
 		return nil, err
 	}
 	defer d.net.close(ctx)
+	for _, c := range d.net.pair {
+		d.view.line("", "%s: bprelay status --admin %s", c.id, c.ask)
+	}
 	d.run(ctx, time.Duration(p.end-time.Now().UnixNano()))
 	last := p2pwire.SlotAt(time.Now().UnixNano())
-	d.plan.kills, d.outages = nil, nil
+	d.plan.kills, d.outages, d.ending = nil, nil, true
 	d.run(context.WithoutCancel(ctx), drain)
 	d.view.show()
 	return d.finish(context.WithoutCancel(ctx), last, time.Since(began)-drain)
@@ -108,21 +123,30 @@ func (d *director) run(ctx context.Context, length time.Duration) {
 
 func (d *director) hear(ctx context.Context, n news) {
 	if n.kind == decided {
+		d.tally.count(n)
 		switch n.event {
 		case core.EventAlarm:
-			d.view.event(n.wall, "ALARM %s", n.alarm())
+			d.view.event(n.wall, "ALARM %s%s", n.teller(), n.alarm())
 			return
 		case core.EventBlamed:
-			d.view.event(n.wall, "blamed: %s", n.node)
+			d.view.event(n.wall, "blamed: %s%s", n.teller(), n.node)
+			return
+		case core.EventRole:
+			d.role(n)
 			return
 		case core.EventLead:
+			if n.reason == core.ReasonLeadFollowed {
+				return // it was told by the active relay
+			}
 			d.lead = n.node
 			if d.o.Takeover != takeoverRace && n.reason != core.ReasonNone {
 				d.view.event(n.wall, "LEAD %s", n.lead())
 			}
 			return
 		case core.EventTakeover:
-			d.view.event(n.wall, "takeover %s", n.detail)
+			if n.relay == d.tally.reigns {
+				d.view.event(n.wall, "takeover %s", n.detail)
+			}
 			return
 		}
 	}
@@ -132,8 +156,13 @@ func (d *director) hear(ctx context.Context, n news) {
 		if d.reign.race() {
 			d.lead = r.winner
 		}
-		if st, err := d.status(ctx); err == nil {
-			r.added = d.latency.look(st.Stats.AddedLatency)
+		for _, x := range d.net.relays {
+			if n.relay != "" && (n.relay != x.name() || n.relay != d.tally.reigns) {
+				continue
+			}
+			if st, err := d.ask(ctx, x); err == nil {
+				r.added = d.latency.look(x.name(), st.added, st.active())
+			}
 		}
 	case n.kind == seen && r.announced:
 		d.view.event(n.wall, "late: %s of %s %d/%d, %.0f ms after its timestamp", n.id.Short(), r.producer, r.slot.Index()+1,
@@ -141,10 +170,10 @@ func (d *director) hear(ctx context.Context, n news) {
 	}
 }
 
-func (d *director) status(ctx context.Context) (core.Status, error) {
+func (d *director) ask(ctx context.Context, r relayEnd) (relayStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	return d.net.relay.Status(ctx)
+	return r.status(ctx)
 }
 
 func (d *director) tick(ctx context.Context, now int64) {
@@ -155,6 +184,7 @@ func (d *director) tick(ctx context.Context, now int64) {
 	}
 	d.restart(now)
 	d.welcome(now)
+	d.tend(now)
 	if now >= d.trxAt {
 		d.trxAt = now + int64(trxEvery)
 		d.transact(now)
@@ -197,17 +227,23 @@ func (d *director) kill(k kill, victim *node) {
 	victim.kill()
 	d.killTimes = append(d.killTimes, now)
 	d.summary.Kills++
-	where := "outside our round"
 	if k.inRound {
-		where = fmt.Sprintf("in our round, at slot %d/%d", (p2pwire.SlotAt(now)+1).Index()+1, p2pwire.RoundSlots)
 		d.summary.KillsInRound++
 	}
 	who := victim.cfg.Name
 	if who == d.lead {
 		who += ", which leads"
 	}
-	d.view.event(now, "KILL %s: %s", who, where)
+	d.view.event(now, "KILL %s: %s", who, k.where(now))
 	d.outages = append(d.outages, &outage{node: victim, until: now + int64(k.down)})
+}
+
+// where says when in the schedule it is.
+func (k *kill) where(now int64) string {
+	if k.inRound {
+		return fmt.Sprintf("in our round, at slot %d/%d", (p2pwire.SlotAt(now)+1).Index()+1, p2pwire.RoundSlots)
+	}
+	return "outside our round"
 }
 
 // restart starts the nodes whose time has come. An address that is taken is tried again.
@@ -280,40 +316,56 @@ func (d *director) panel(now int64) []string {
 	if !d.reign.race() {
 		releases = fmt.Sprintf("   releases: %d", d.reign.status.Releases)
 	}
+	states = append(states, d.standings()...)
+	kills := fmt.Sprint(d.summary.Kills)
+	if d.summary.RelayKills > 0 {
+		kills += fmt.Sprintf(" and %d relays", d.summary.RelayKills)
+	}
 	lat := d.latency.summary()
 	left := max(0, time.Duration(d.plan.end-now)).Round(time.Second)
 	return []string{
 		strings.Repeat("─", 100),
 		fmt.Sprintf("%s   %s to go", strings.Join(states, "   "), left),
-		fmt.Sprintf("our slots: %d public, %d with two blocks   kills: %d%s   relay: p50 %.0f µs, p99 %.0f µs",
-			d.ledger.public, d.ledger.double, d.summary.Kills, releases, lat.P50, lat.P99),
+		fmt.Sprintf("our slots: %d public, %d with two blocks   kills: %s%s   relay: p50 %.0f µs, p99 %.0f µs",
+			d.ledger.public, d.ledger.double, kills, releases, lat.P50, lat.P99),
 	}
 }
 
 // finish takes the relay's counts, ends everything, and has the checker judge.
 func (d *director) finish(ctx context.Context, last p2pwire.Slot, took time.Duration) (*Summary, error) {
-	st, err := d.status(ctx)
+	st, err := d.survey(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask relay for its status: %w", err)
 	}
 	d.net.close(ctx)
-	d.latency.look(st.Stats.AddedLatency)
 	s := &d.summary
 	s.Seed, s.Duration, s.Chain, s.Takeover, s.Nodes, s.Kill = d.o.Seed, tenths(took.Seconds()), d.o.Chain, d.o.Takeover, d.o.Nodes, d.o.Kill
-	s.Won, s.AddedLatency = d.ledger.won, d.latency.summary()
+	s.Relays, s.Won, s.AddedLatency = d.o.Relays, d.ledger.won, d.latency.summary()
 	s.SiblingsSigned = d.desk.signed.count()
-	s.count(&st.Stats, &st.Takeover)
+	s.Mode, s.Why = st.takeover.Mode.String(), st.takeover.Why
+	if st.stats != nil {
+		s.count(st.stats, &st.takeover)
+	} else {
+		d.tally.sum(s)
+	}
 	othersDue := 0
 	for slot := d.plan.first; slot <= last; slot++ {
 		if d.plan.producerAt(slot) != ours {
 			othersDue++
 		}
 	}
-	s.judge(d.net.check.Report(d.plan.first, last, d.killTimes), othersDue)
+	report := d.net.check.Report(d.plan.first, last, slices.Concat(d.killTimes, d.relayKills))
+	s.judge(report, othersDue)
+	s.TakeoverMs = succession(report.Slots, d.relayKills)
 	now := time.Now().UnixNano()
 	for _, c := range d.comebacks {
 		if now-c.since > int64(catchUpLimit) {
 			s.broken("%s has not caught up in %v", c.node.cfg.Name, catchUpLimit)
+		}
+	}
+	for _, out := range d.gone {
+		if out.started > 0 && now-out.started > int64(catchUpLimit) {
+			s.broken("%s was no standby %v after its start", out.relay.id, catchUpLimit)
 		}
 	}
 	s.OK = len(s.Broken) == 0

@@ -12,22 +12,31 @@ import (
 // histogram with an exact sum and count; the difference between two looks at it is one block's exact
 // time when one block went out in between, which is the rule at one block in half a second. When
 // several did, each counts with their mean.
+//
+// Of two relays only the active one's counts: it was the first. A relay that was started again begins anew.
 type latencies struct {
-	last core.Histogram
+	last map[string]core.Histogram // by relay
 	ns   []int64
 }
 
-// look takes the histogram as it is now and returns the latest time, 0 if nothing went out.
-func (l *latencies) look(h core.Histogram) time.Duration {
-	n := int64(h.Count - l.last.Count)
-	if n <= 0 {
+// look takes a relay's histogram as it is now and returns the latest time, 0 if nothing went out.
+func (l *latencies) look(relay string, h core.Histogram, active bool) time.Duration {
+	last := l.last[relay]
+	if h.Count < last.Count {
+		last = core.Histogram{}
+	}
+	if l.last == nil {
+		l.last = map[string]core.Histogram{}
+	}
+	l.last[relay] = h
+	n := int64(h.Count - last.Count)
+	if n == 0 || !active {
 		return 0
 	}
-	each := (h.SumNs - l.last.SumNs) / n
+	each := (h.SumNs - last.SumNs) / n
 	for range n {
 		l.ns = append(l.ns, each)
 	}
-	l.last = h
 	return time.Duration(each)
 }
 

@@ -27,6 +27,7 @@ type candidate struct {
 	node   string
 	id     p2pwire.ID
 	reason core.Reason // ReasonNone: nothing yet
+	made   bool        // by this node; else it passed it on
 }
 
 // ledger keeps the rows of the recent past, for the view.
@@ -63,9 +64,11 @@ func (l *ledger) apply(n news) *row {
 	r := l.at(n.slot)
 	switch {
 	case n.kind == produced:
-		r.candidate(n.node, n.id)
+		r.candidate(n.node, n.id).made = true
 	case n.kind == seen:
 		l.saw(r, n)
+	case n.event == core.EventClaimed && r.claimed == n.id:
+		// The other relay let it out, too.
 	case n.event == core.EventClaimed:
 		r.claimed, r.winner = n.id, n.node
 		if r.winner == "" && len(r.made) > 0 {

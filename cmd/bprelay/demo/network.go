@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"bprelay/p2pwire"
@@ -22,7 +24,9 @@ type network struct {
 	outside  []*node // the other producers
 	nodes    []*node // ours that produce
 	voter    *node   // ours that votes for them; nil where they do so themselves
-	relay    *relay.Relay
+	relays   []relayEnd
+	pair     []*child // the same, if there are two
+	tmp      string   // a directory to remove at the end
 	observer *node
 	watch    *observer
 	check    *checker.Checker // the observer's goroutine has it until that is killed
@@ -52,10 +56,16 @@ func (n *network) start(ctx context.Context, o Options, p plan, d *desk) error {
 	if err := n.startNodes(o, d); err != nil {
 		return err
 	}
-	if err := n.startRelay(ctx, o, d); err != nil {
+	start := n.startRelay
+	if o.Relays > 1 {
+		start = n.startPair
+	}
+	if err := start(ctx, o, d); err != nil {
 		return err
 	}
-	n.connectObserver()
+	for _, r := range n.relays {
+		n.connectObserver(r)
+	}
 	return nil
 }
 
@@ -157,7 +167,7 @@ func (n *network) startRelay(ctx context.Context, o Options, d *desk) error {
 	if err := r.Start(ctx); err != nil {
 		return fmt.Errorf("start relay: %w", err)
 	}
-	n.relay = r
+	n.relays = []relayEnd{local{r}}
 	return nil
 }
 
@@ -205,11 +215,14 @@ func (n *network) startObserver(o Options, p plan, d *desk) error {
 	return nil
 }
 
-// connectObserver makes the observer a peer of the relay's.
-func (n *network) connectObserver() {
-	address := n.relay.Addr(core.Network).String()
-	n.observer.runner.Do(func(simnet.Instant) {
-		n.watch.peers[address] = relayName
+// connectObserver makes the observer a peer of a relay's, at once if it was one before.
+func (n *network) connectObserver(r relayEnd) {
+	address := r.address()
+	n.observer.runner.Do(func(now simnet.Instant) {
+		if n.watch.peers[address] != "" {
+			n.watch.Disconnect(now, address)
+		}
+		n.watch.peers[address] = r.name()
 		n.watch.Connect(address)
 	})
 }
@@ -239,10 +252,10 @@ func (n *network) waitForChain(ctx context.Context) error {
 	}
 }
 
-// closeTimeout bounds the end of the relay.
+// closeTimeout bounds the end of the relays.
 const closeTimeout = 5 * time.Second
 
-// close ends everything. The relay's nodes and peers go first: nobody reads what it would flush.
+// close ends everything. The relays' nodes and peers go first: nobody reads what they would flush.
 func (n *network) close(ctx context.Context) {
 	if n.observer != nil {
 		n.observer.kill()
@@ -250,10 +263,15 @@ func (n *network) close(ctx context.Context) {
 	for _, x := range slices.Concat(n.all(), n.outside) {
 		x.kill()
 	}
-	if n.relay != nil {
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		_ = n.relay.Close(bounded) // it may say that not everything was flushed
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, r := range n.relays {
+		all.Go(func() { r.close(bounded) })
+	}
+	all.Wait()
+	if n.tmp != "" {
+		_ = os.RemoveAll(n.tmp) // it is a temporary one
 	}
 }
 

@@ -20,7 +20,8 @@ const (
 // news is what the goroutines of nodes, relay and observer tell the director.
 type news struct {
 	kind     newsKind
-	wall     int64 // unix ns
+	wall     int64  // unix ns
+	relay    string // decided: which of two
 	node     string
 	stream   string // seen: from whom
 	id       p2pwire.ID
@@ -29,6 +30,8 @@ type news struct {
 	event    core.EventKind // decided
 	reason   core.Reason    // decided
 	detail   string         // decided: the rest, in words
+	role     core.ClusterRole
+	epoch    uint64
 }
 
 // desk collects news without making anyone wait; what does not fit is counted and lost, which costs
@@ -39,7 +42,7 @@ type desk struct {
 	signed signatures
 }
 
-func newDesk() *desk { return &desk{queue: make(chan news, 4096)} }
+func newDesk() *desk { return &desk{queue: make(chan news, queued)} }
 
 func (d *desk) post(n news) {
 	select {
@@ -59,10 +62,18 @@ func (d *desk) trace(name string) func(simnet.Instant, simnet.Event) {
 	}
 }
 
+// told are the relay's events that the director wants to know.
+func told(k core.EventKind) bool {
+	switch k {
+	case core.EventClaimed, core.EventWithheld, core.EventLead, core.EventTakeover, core.EventAlarm, core.EventBlamed, core.EventRole:
+		return true
+	}
+	return false
+}
+
 // Event implements core.Observer.
 func (d *desk) Event(now core.Instant, e *core.Event) {
-	switch e.Kind {
-	case core.EventClaimed, core.EventWithheld, core.EventLead, core.EventTakeover, core.EventAlarm, core.EventBlamed:
+	if told(e.Kind) {
 		d.post(news{
 			kind: decided, wall: now.Wall, node: e.Node, id: e.ID, slot: e.Slot, producer: e.Producer,
 			event: e.Kind, reason: e.Reason, detail: e.Detail,

@@ -7,7 +7,7 @@ import (
 	"bprelay/test/simnet"
 )
 
-// relayName begins the names of the streams that come from the relay.
+// relayName begins the names of the streams that come from a relay.
 const relayName = "relay"
 
 // observer is a nodeos without producers whose received bytes go to the checker before anything else

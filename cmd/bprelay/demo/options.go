@@ -21,7 +21,12 @@ const (
 	KillNone   Kill = "none"
 	KillLeader Kill = "leader" // the node whose blocks go out
 	KillRandom Kill = "random"
+	KillRelay  Kill = "relay" // the active one of two relays, in our rounds
+	KillBoth   Kill = "both"  // the active relay together with the node that leads
 )
+
+// relay tells whether relays are killed.
+func (k Kill) relay() bool { return k == KillRelay || k == KillBoth }
 
 // Options say what is shown, and for how long.
 type Options struct {
@@ -29,17 +34,27 @@ type Options struct {
 	Duration time.Duration
 	// Nodes is how many of our nodes there are; zero means 3.
 	Nodes int
+	// Relays is how many relays there are: 1, in this process, or 2, a pair, each in a process of its own;
+	// zero means 1.
+	Relays int
+	// RelayCommand is the command line that runs one of two relays; the path of its configuration file is
+	// added. The process reports by a [Reporter] on its stdout, and ends when its stdin does.
+	RelayCommand []string
+	// Dir is where two relays have their configuration, credentials and logs, which stay there; it is made if
+	// need be. Empty means a temporary one.
+	Dir string
 	// Takeover is how one node takes over from another: "race", "leash", "api" or "auto". Empty means leash
 	// where there can be one, and race on a legacy chain and with one node.
 	Takeover string
-	// Kill says who is killed; empty means KillNone.
+	// Kill says who is killed; KillRelay and KillBoth need two relays. Empty means KillNone.
 	Kill Kill
 	// Chain is "savanna" or "legacy"; empty means savanna.
 	Chain string
 	// Seed decides the keys, the order of events that is up to us, and when who is killed; sockets and
 	// the scheduler do the rest, so that two runs are alike but not equal. Zero draws one.
 	Seed uint64
-	// Admin is the host:port of the relay's admin server; empty: none.
+	// Admin is the host:port of the relay's admin server; empty: none. Of two relays it is the first one's;
+	// a port that is free serves the second one, and the first one if it is empty.
 	Admin string
 	// View is where the live view is written; nil shows nothing.
 	View io.Writer
@@ -65,6 +80,7 @@ var (
 	takeoverAuto  = core.TakeoverAuto.String()
 
 	takeovers = []string{takeoverRace, takeoverLeash, takeoverAPI, takeoverAuto}
+	kills     = []Kill{KillNone, KillLeader, KillRandom, KillRelay, KillBoth}
 )
 
 const (
@@ -74,6 +90,7 @@ const (
 
 func (o Options) withDefaults() (Options, error) {
 	def(&o.Nodes, 3)
+	def(&o.Relays, 1)
 	def(&o.Kill, KillNone)
 	def(&o.Chain, simnet.Savanna.String())
 	if o.Takeover == "" {
@@ -92,8 +109,14 @@ func (o Options) withDefaults() (Options, error) {
 	switch {
 	case !slices.Contains(takeovers, o.Takeover):
 		return o, fmt.Errorf("%w: takeover %q: possible are %s", ErrOptions, o.Takeover, strings.Join(takeovers, ", "))
-	case o.Kill != KillNone && o.Kill != KillLeader && o.Kill != KillRandom:
-		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random", ErrOptions, o.Kill)
+	case !slices.Contains(kills, o.Kill):
+		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random, and with two relays relay, both", ErrOptions, o.Kill)
+	case o.Relays < 1 || o.Relays > 2:
+		return o, fmt.Errorf("%w: %d relays: possible are 1 and 2", ErrOptions, o.Relays)
+	case o.Relays == 1 && o.Kill.relay():
+		return o, fmt.Errorf("%w: kill %s: with one relay there is none to take over; give two", ErrOptions, o.Kill)
+	case o.Relays == 2 && len(o.RelayCommand) == 0:
+		return o, fmt.Errorf("%w: two relays, and no command that runs one", ErrOptions)
 	case o.Chain != simnet.Savanna.String() && o.Chain != simnet.Legacy.String():
 		return o, fmt.Errorf("%w: chain %q: possible are savanna, legacy", ErrOptions, o.Chain)
 	case o.Nodes < 1 || o.Nodes > maxNodes:

@@ -23,13 +23,19 @@ func TestOptions(t *testing.T) {
 		{Options{Duration: time.Second, Kill: "all"}, "none, leader, random"},
 		{Options{Duration: time.Second, Chain: "dpos"}, "savanna, legacy"},
 		{Options{Duration: time.Second, Nodes: 17}, "1 to 16"},
+		{Options{Duration: time.Second, Relays: 2, Kill: KillRelay, RelayCommand: []string{"relay"}}, ""},
+		{Options{Duration: time.Second, Relays: 2, Kill: KillBoth, Takeover: "race", RelayCommand: []string{"relay"}}, ""},
+		{Options{Duration: time.Second, Relays: 2}, "no command that runs one"},
+		{Options{Duration: time.Second, Relays: 3}, "possible are 1 and 2"},
+		{Options{Duration: time.Second, Kill: KillRelay}, "with one relay there is none to take over"},
+		{Options{Duration: time.Second, Relays: 1, Kill: KillBoth}, "with one relay there is none to take over"},
 		{Options{Duration: time.Second, Nodes: -1}, "1 to 16"},
 		{Options{}, "duration 0s"},
 		{Options{Duration: 25 * time.Hour}, "at most 24h"},
 	} {
 		got, err := c.o.withDefaults()
 		if c.want == "" {
-			if err != nil || got.Nodes == 0 || got.Seed == 0 || got.Takeover == "" || got.Chain == "" || got.Kill == "" || got.View == nil {
+			if err != nil || got.Nodes == 0 || got.Relays == 0 || got.Seed == 0 || got.Takeover == "" || got.Chain == "" || got.Kill == "" || got.View == nil {
 				t.Errorf("%+v: %+v, %v", c.o, got, err)
 			}
 			continue

@@ -66,10 +66,12 @@ func newPlan(now int64, o Options, rng *rand.Rand) plan {
 			})
 		}
 		over := (round + p2pwire.RoundSlots).Time()
-		p.add(kill{
-			at:   over + int64(between(rng, c.idle)),
-			down: between(rng, c.idleDown),
-		})
+		if !o.Kill.relay() {
+			p.add(kill{
+				at:   over + int64(between(rng, c.idle)),
+				down: between(rng, c.idleDown),
+			})
+		}
 		if over > p.end {
 			return p
 		}

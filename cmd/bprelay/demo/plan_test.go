@@ -110,7 +110,13 @@ func TestPlanVariants(t *testing.T) {
 	if want := (p.first + p.cycle + 11).Time(); p.end != want {
 		t.Errorf("ends at %d, want %d", p.end, want)
 	}
-	o.Kill = KillRandom
+	o.Kill, o.rounds = KillRelay, 6 // only in our rounds: outside, nobody waits for a block of ours
+	for _, k := range newPlan(now, o, rand.New(rand.NewPCG(1, 1))).kills {
+		if !k.inRound {
+			t.Errorf("a relay is killed outside our round: %+v", k)
+		}
+	}
+	o.Kill, o.rounds = KillRandom, 2
 	a, b := newPlan(now, o, rand.New(rand.NewPCG(1, 1))), newPlan(now, o, rand.New(rand.NewPCG(1, 1)))
 	if len(a.kills) == 0 || len(a.kills) != len(b.kills) || a.kills[0] != b.kills[0] {
 		t.Errorf("kills %+v and %+v", a.kills, b.kills)

@@ -24,9 +24,12 @@ func (r *reign) race() bool { return r.status.Mode == core.TakeoverRace }
 // learn takes over a status.
 func (r *reign) learn(t core.TakeoverStatus, now int64, p *plan) {
 	r.status = t
-	if t.NextRunInNs > 0 && p.producerAt(p2pwire.SlotAt(now)) != ours && p.producerAt(p2pwire.SlotAt(now)+1) != ours {
-		r.knows = true
-	}
+	r.knows = r.knows || knowsSchedule(t, now, p)
+}
+
+// knowsSchedule tells whether a relay can know when our next round is from the schedule only.
+func knowsSchedule(t core.TakeoverStatus, now int64, p *plan) bool {
+	return t.NextRunInNs > 0 && p.producerAt(p2pwire.SlotAt(now)) != ours && p.producerAt(p2pwire.SlotAt(now)+1) != ours
 }
 
 // standing is how a node stands, in a word or two; empty if there is nothing to say.
@@ -93,16 +96,16 @@ func (r *reign) unready(victim string) string {
 
 // look asks the relay who leads and who is held, and shows what changed.
 func (d *director) look(ctx context.Context, now int64) {
-	if d.o.Takeover == takeoverRace {
+	if d.o.Takeover == takeoverRace && d.o.Relays == 1 {
 		return
 	}
-	st, err := d.status(ctx)
+	st, err := d.survey(ctx)
 	if err != nil {
 		return // the panel shows what was
 	}
-	d.reign.learn(st.Takeover, now, &d.plan)
+	d.reign.learn(st.takeover, now, &d.plan)
 	if !d.reign.race() {
-		d.lead = st.Takeover.Lead
+		d.lead = st.takeover.Lead
 	}
 	if s := d.reign.news(); s != "" {
 		d.view.event(now, "%s", s)
@@ -113,19 +116,43 @@ func (d *director) look(ctx context.Context, now int64) {
 // put off or dropped.
 func (d *director) appointed(ctx context.Context, k kill, now int64) {
 	d.look(ctx, now)
-	victim := d.victim()
-	if victim == nil {
-		return
+	victim, relay := d.victim(), d.activeRelay()
+	name, why := "", ""
+	if d.o.Kill.relay() {
+		if relay == nil {
+			return
+		}
+		name, why = relay.id, d.unreadyRelay(relay)
 	}
-	why := d.reign.unready(victim.cfg.Name)
-	if why == "" || d.o.eager {
+	if d.o.Kill != KillRelay {
+		if victim == nil {
+			return
+		}
+		name = victim.cfg.Name
+		if why == "" {
+			why = d.reign.unready(name)
+		}
+	}
+	switch {
+	case why != "" && !d.o.eager:
+		if !d.plan.putOff(k) {
+			d.view.event(now, "%s lives: %s", name, why)
+		}
+		return
+	case d.o.Kill.relay():
+		d.killRelay(k, relay)
+	}
+	if d.o.Kill != KillRelay {
 		d.kill(k, victim)
-		return
 	}
-	if d.plan.putOff(k) {
-		return
+}
+
+// teller names the relay that tells, if there are two.
+func (n *news) teller() string {
+	if n.relay == "" {
+		return ""
 	}
-	d.view.event(now, "%s lives: %s", victim.cfg.Name, why)
+	return n.relay + ": "
 }
 
 // lead tells of another lead.

@@ -25,6 +25,7 @@ type Summary struct {
 	Takeover string  `json:"takeover"`
 	Nodes    int     `json:"nodes"`
 	Kill     Kill    `json:"kill"`
+	Relays   int     `json:"relays"`
 
 	// From the bytes the observer received.
 	SlotsDue         int `json:"slots_due"`
@@ -32,13 +33,14 @@ type Summary struct {
 	SlotsDouble      int `json:"slots_double"`        // more than one distinct block on the network side
 	SlotsLostInRound int `json:"slots_lost_in_round"` // in the round of a kill
 	SlotsLostOutside int `json:"slots_lost_outside"`
+	SlotsLate        int `json:"slots_late"`     // public, and the observer had the block after its timestamp only
 	SlotsOrphaned    int `json:"slots_orphaned"` // public, but not on the chain of the newest block
 	OthersDue        int `json:"others_due"`     // the same of the other producers
 	OthersLost       int `json:"others_lost"`
 	OthersDouble     int `json:"others_double"`
 	VotesReceived    int `json:"votes_received"`
 
-	// From the relay.
+	// From the relay; of two, what either told, each block once.
 	Withheld         int            `json:"withheld"` // blocks of our nodes that stayed inside
 	WithheldByReason map[string]int `json:"withheld_by_reason"`
 	Identical        int            `json:"identical"` // the same block from another node: one copy went out
@@ -53,6 +55,12 @@ type Summary struct {
 	Releases    int    `json:"releases"`     // nodes released because the lead failed
 	LeadChanges int    `json:"lead_changes"` // all of them, the first choice included
 
+	// Of two relays. Takeovers counts how often another one than before became active; TakeoverMs is from
+	// the bytes the observer received.
+	RelayKills int        `json:"relay_kills"` // of the active one
+	Takeovers  int        `json:"takeovers"`
+	TakeoverMs Succession `json:"takeover_ms"`
+
 	// From our nodes.
 	SiblingsSigned int `json:"siblings_signed"` // blocks beyond the first signed for one slot
 
@@ -64,17 +72,23 @@ type Summary struct {
 	Transactions  int     `json:"transactions"`
 
 	Violations []checker.Violation `json:"violations"`
+
+	ended []string // relays that ended by themselves
 }
+
+// crashed notes that a relay ended by itself.
+func (s *Summary) crashed(c *child) { s.ended = append(s.ended, c.id) }
 
 // judge fills in what the checker found, and says what is broken.
 func (s *Summary) judge(r checker.Report, othersDue int) {
 	s.SlotsDue, s.SlotsPublic, s.SlotsDouble = r.SlotsDue, r.SlotsPublic, r.SlotsDouble
 	s.SlotsLostInRound, s.SlotsLostOutside, s.SlotsOrphaned = r.SlotsLostInRound, r.SlotsLostOutside, r.SlotsOrphaned
 	s.OthersDue, s.OthersLost, s.OthersDouble, s.VotesReceived = othersDue, r.OthersLost, r.OthersDouble, r.Votes
+	s.SlotsLate = lateSlots(r.Slots)
 	s.Violations = []checker.Violation{}
 	for _, v := range r.Violations {
 		// What nodeos sends on its own streams is its own affair, but for our blocks in it.
-		if v.Rule == checker.RuleOneBlockPerSlot || strings.HasPrefix(v.Stream, relayName+"/") {
+		if v.Rule == checker.RuleOneBlockPerSlot || strings.HasPrefix(v.Stream, relayName) {
 			s.Violations = append(s.Violations, v)
 		}
 	}
@@ -86,7 +100,10 @@ func (s *Summary) judge(r checker.Report, othersDue int) {
 		s.broken("%d slots lost outside a round with a kill", s.SlotsLostOutside)
 	}
 	if s.Mode != takeoverRace && s.SlotsLostInRound > s.KillsInRound {
-		s.broken("%d slots lost in rounds with %d kills: with a lead a kill costs at most one", s.SlotsLostInRound, s.KillsInRound)
+		s.broken("%d slots lost in rounds with %d kills of nodes: with a lead one costs at most one", s.SlotsLostInRound, s.KillsInRound)
+	}
+	for _, who := range s.ended {
+		s.broken("%s ended by itself", who)
 	}
 	if len(s.Violations) > 0 {
 		s.broken("%d violations, the first: %v", len(s.Violations), s.Violations[0])
@@ -99,7 +116,6 @@ func (s *Summary) broken(format string, args ...any) {
 
 // count takes over what the relay counted.
 func (s *Summary) count(st *core.Stats, t *core.TakeoverStatus) {
-	s.Mode, s.Why = t.Mode.String(), t.Why
 	s.Releases, s.LeadChanges = int(t.Releases), int(t.LeadChanges)
 	s.WithheldByReason, s.Alarms = map[string]int{}, map[string]int{}
 	for r, n := range st.OwnWithheld {
@@ -130,10 +146,21 @@ func (s *Summary) WriteText(w io.Writer) error {
 		s.SlotsDue, s.SlotsPublic, s.SlotsDouble, s.SlotsLostInRound, s.SlotsLostOutside)
 	put("others' slots", "%d due, %d lost, %d with two blocks", s.OthersDue, s.OthersLost, s.OthersDouble)
 	put("kept inside", "%d blocks%s; %d identical ones", s.Withheld, counts(s.WithheldByReason), s.Identical)
-	put("went out", "%d blocks%s", s.AddedLatency.Blocks, counts(s.Won))
+	out := s.AddedLatency.Blocks
+	if s.Relays > 1 {
+		out = 0 // some the standby let out first
+		for _, n := range s.Won {
+			out += n
+		}
+	}
+	put("went out", "%d blocks%s", out, counts(s.Won))
 	put("added by the relay", "p50 %.0f µs, p99 %.0f µs", s.AddedLatency.P50, s.AddedLatency.P99)
 	if s.Mode != takeoverRace {
 		put("takeover", "%s (%s): %d releases, %d lead changes, %d siblings signed", s.Mode, s.Why, s.Releases, s.LeadChanges, s.SiblingsSigned)
+	}
+	if s.Relays > 1 {
+		put("relays", "%d, %d killed, %d takeovers; the block due then came p50 %.0f ms, max %.0f ms late; %d blocks behind their timestamp", s.Relays,
+			s.RelayKills, s.Takeovers, s.TakeoverMs.P50, s.TakeoverMs.Max, s.SlotsLate)
 	}
 	put("kills", "%d, of which %d in our round; %d restarts, %d caught up, the slowest in %.0f ms",
 		s.Kills, s.KillsInRound, s.Restarts, s.CaughtUp, s.SlowestReturn)

@@ -61,7 +61,7 @@ func TestSummary(t *testing.T) {
 	st.OwnWithheld[core.ReasonParentWithheld] = 4
 	st.Alarms[core.ReasonUnknownKey] = 1
 	s.count(&st, &core.TakeoverStatus{Mode: core.TakeoverLeash, Why: "as configured", Releases: 3, LeadChanges: 5})
-	s.SiblingsSigned = 1
+	s.SiblingsSigned, s.Mode, s.Why = 1, "leash", "as configured"
 	s.judge(checker.Report{SlotsDue: 12, SlotsPublic: 12}, 0)
 	s.OK = true
 	if s.Withheld != 7 || s.Identical != 5 || s.Blamed != 2 || s.Alarms["unknown_key"] != 1 {
@@ -87,6 +87,7 @@ func TestSummary(t *testing.T) {
 	for _, want := range []string{
 		"slots_due", "slots_public", "slots_double", "slots_lost_in_round", "slots_lost_outside", "withheld", "kills",
 		"added_latency_us", "seed", "duration_s", "chain", "nodes", "won", "broken", "violations",
+		"relays", "relay_kills", "takeovers", "takeover_ms", "slots_late",
 		"takeover", "takeover_in_force", "releases", "lead_changes", "siblings_signed",
 	} {
 		if _, ok := fields[want]; !ok {

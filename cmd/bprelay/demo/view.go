@@ -86,7 +86,7 @@ func (r *row) inside() string {
 	if r.winner != "" {
 		fmt.Fprintf(&b, "  %s", r.winner)
 		for _, c := range r.made {
-			if c.id == r.claimed && c.node != r.winner {
+			if c.id == r.claimed && c.made && c.node != r.winner {
 				fmt.Fprintf(&b, "=%s", c.node)
 			}
 		}

@@ -98,6 +98,25 @@ func TestView(t *testing.T) {
 	}
 }
 
+// Two relays tell of one block: it went out once. A copy that a node only passed on is none of its own.
+func TestViewOfTwoRelays(t *testing.T) {
+	l := newLedger(testPlan())
+	x := blockID(9, 0xa)
+	claimed := news{kind: decided, slot: 2400, node: "node1", id: x, event: core.EventClaimed, reason: core.ReasonClaimed, relay: "relay1"}
+	passed := news{kind: decided, slot: 2400, node: "voter", id: x, event: core.EventWithheld, reason: core.ReasonSameID, relay: "relay2"}
+	l.apply(news{kind: produced, slot: 2400, node: "node1", id: x})
+	l.apply(claimed)
+	l.apply(passed)
+	claimed.relay = "relay2"
+	l.apply(claimed)
+	if l.won["node1"] != 1 {
+		t.Errorf("won %v", l.won)
+	}
+	if got := l.at(2400).inside(); got != "  node1" {
+		t.Errorf("shown as %q", got)
+	}
+}
+
 // TestPanel: the panel is erased before a line is written, and drawn again below it; without a
 // terminal there is neither panel nor colour.
 func TestPanel(t *testing.T) {

@@ -70,7 +70,7 @@ var claims = []Mutant{
 		Name: "ring answers with withheld blocks", Rule: "I1: withheld blocks go nowhere",
 		Edits: []Edit{
 			{own, "\t\te.withheld = true\n\t\tc.setFrame(e, nil)\n", "\t\te.withheld = true\n"},
-			{serve, "\treturn ok && id == b.id\n", "\treturn true || ok && id == b.id\n"},
+			{serve, "\treturn ok && id == b.id && (", "\treturn true || ok && id == b.id && ("},
 			{"relay/core/catchup.go", `if !path[i].survived || (`, `if !path[i].survived && !path[i].own || (`},
 			{serve, "\tc.startPush(s, base, p2pwire.ID{})\n", "\ttop := c.head\n\tfor i := range c.blocks.n {\n\t\tif x := c.blocks.at(i); x.frame != nil && x.num >= top.num {\n\t\t\ttop = x\n\t\t}\n\t}\n\tc.startPush(s, base, top.id)\n"},
 		},

@@ -2,6 +2,7 @@
 //
 //	go run ./test/sim/simulate --seeds 10000 --first 1
 //	go run ./test/sim/simulate --schedule FILE
+//	go run ./test/sim/simulate --play --first 1
 //	go run ./test/sim/simulate --mutants
 //
 // For a seed that breaks a rule it prints the schedule, made as small as the breach allows, and the
@@ -27,6 +28,7 @@ type options struct {
 	schedule     string
 	mutants      bool
 	only         string
+	play         bool
 	stop         bool
 	quiet        bool
 	most         int
@@ -42,12 +44,13 @@ func main() {
 	flag.Uint64Var(&o.first, "first", 1, "the first seed")
 	flag.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "how many worlds to play at a time")
 	flag.StringVar(&o.schedule, "schedule", "", "play the schedule in this file, with its transcript")
+	flag.BoolVar(&o.play, "play", false, "play the first seed, with its transcript")
 	flag.BoolVar(&o.mutants, "mutants", false, "break the relay in known ways and see whether seeds find out")
 	flag.StringVar(&o.only, "only", "", "with --mutants: only the mutants with this in their name")
 	flag.BoolVar(&o.stop, "stop", false, "stop at the first seed that breaks a rule")
 	flag.BoolVar(&o.quiet, "quiet", false, "one line for each seed that breaks a rule, nothing else")
 	flag.IntVar(&o.most, "print", 3, "how many failing seeds to print with schedule and transcript")
-	flag.TextVar(&o.takeover, "takeover", core.TakeoverRace, "how nodes take over from each other: race, leash or auto")
+	flag.TextVar(&o.takeover, "takeover", core.TakeoverRace, "how nodes take over from each other: race, leash, api or auto")
 	flag.Parse()
 	err := run(o, os.Stdout)
 	switch {
@@ -73,6 +76,12 @@ func run(o options, out io.Writer) error {
 			return fmt.Errorf("%s: %w", o.schedule, err)
 		}
 		if !transcript(out, s) {
+			return errBroken
+		}
+		return nil
+	}
+	if o.play {
+		if !transcript(out, sim.Generate(o.first).Led(o.takeover)) {
 			return errBroken
 		}
 		return nil

@@ -70,9 +70,7 @@ func playAll(o options, progress func(t *tally)) *tally {
 				if over {
 					return
 				}
-				s := sim.Generate(seed)
-				s.Takeover = o.takeover
-				v := sim.Play(s, nil)
+				v := sim.Play(sim.Generate(seed).Led(o.takeover), nil)
 				mu.Lock()
 				t.played++
 				t.due, t.public, t.links = t.due+v.Due, t.public+v.Public, t.links+v.Links

@@ -29,11 +29,12 @@ func main() {
 	legacy := flag.Bool("legacy", false, "a legacy chain (api only)")
 	keys := flag.Bool("own-keys", false, "every node has a finalizer key of its own, instead of one separate finalizer node")
 	timeout := flag.Duration("vote-timeout", 0, "production-pause-vote-timeout-ms (6 s)")
+	vary := flag.Duration("vary", 0, "by how much the ways from our nodes vary")
 	only := flag.String("only", "", "kinds of faults to play, separated by commas")
 	show := flag.Int("show", 20, "worlds with losses to list for each kind")
 	play := flag.String("play", "", "play one world at this offset, with its transcript; needs --only")
 	flag.Parse()
-	base := sim.LeadScenario{Seed: *seed, Mode: simnet.Savanna, Nodes: *nodes, OwnKeys: *keys, VoteTimeout: *timeout, Trx: 250 * time.Millisecond}
+	base := sim.LeadScenario{Seed: *seed, Mode: simnet.Savanna, Nodes: *nodes, OwnKeys: *keys, VoteTimeout: *timeout, Vary: *vary, Trx: 250 * time.Millisecond}
 	if *legacy {
 		base.Mode = simnet.Legacy
 	}

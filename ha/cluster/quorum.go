@@ -1,0 +1,189 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"bprelay/ha/members"
+	"bprelay/ha/quorum"
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+	"bprelay/relay/engine"
+)
+
+// Quorum is a member's part in a quorum: a relay's, or a witness's. Its methods may be called from any goroutine.
+type Quorum struct {
+	fleet
+	node  *quorum.Node
+	relay *quorumRelay // nil: a witness
+	told  string       // why this member stepped aside, as it was told last; of the publishing goroutine
+}
+
+// errNoState means that a quorum's member has nowhere to keep what was decided.
+var errNoState = errors.New("a member of a quorum needs a state directory")
+
+// NewQuorum begins to take part in what the majority decides: it opens its directory and listens. A relay's part
+// is given to an engine next.
+func NewQuorum(cfg Config) (*Quorum, error) {
+	q := &Quorum{}
+	if err := q.fleet.init(cfg); err != nil {
+		return nil, err
+	}
+	if cfg.StateDir == "" {
+		return nil, errNoState
+	}
+	o := quorum.Options{Name: cfg.Name, Dir: filepath.Join(cfg.StateDir, "quorum"), Failback: cfg.Failback, Identity: cfg.Identity, Logger: q.log}
+	for _, m := range cfg.Members {
+		o.Members = append(o.Members, quorum.Member{Name: m.Name, Address: m.Link, Witness: m.Witness})
+	}
+	var err error
+	if o.Timing, err = quorum.TimingOf(cfg.Preset); err != nil {
+		return nil, err
+	}
+	if o.Listener, err = net.Listen("tcp", cfg.ListenLink); err != nil {
+		return nil, fmt.Errorf("listen for members: %w", err)
+	}
+	var d *quorum.Driver
+	if !q.self.Witness {
+		d = quorum.NewDriver()
+		q.relay = &quorumRelay{d: d}
+	}
+	if q.node, err = quorum.Start(o, d); err != nil {
+		_ = o.Listener.Close()
+		return nil, fmt.Errorf("quorum: %w", err)
+	}
+	return q, nil
+}
+
+// Engine is what the relay's engine asks; a witness has none.
+func (q *Quorum) Engine() engine.Cluster { return q.relay }
+
+// Start joins the gossip. status is as with Pair.Start; a witness has nothing to tell and gives none.
+func (q *Quorum) Start(status func(context.Context) (core.Status, error)) error {
+	if status == nil {
+		status = func(context.Context) (core.Status, error) { return core.Status{}, nil }
+	}
+	told := func(ctx context.Context) (core.Status, error) {
+		q.tellAside()
+		return status(ctx)
+	}
+	return q.fleet.start(told, func(members.Event) {}, func() map[string]bool {
+		links := map[string]bool{}
+		for name, r := range q.node.Status().Relays {
+			links[name] = r.Ago < 2*time.Second
+		}
+		return links
+	})
+}
+
+// tellAside makes an alarm of it that this member takes no part.
+func (q *Quorum) tellAside() {
+	why := q.node.Status().Aside
+	if why == q.told {
+		return
+	}
+	if q.told = why; why == "" {
+		q.log.Info("this member takes part in the quorum again")
+		return
+	}
+	q.log.Error("this member takes no part in the quorum", "why", why)
+	if q.relay != nil {
+		q.relay.aside.Store(&why)
+	}
+}
+
+// Handover makes another relay active: outside our run, or at once if now.
+func (q *Quorum) Handover(ctx context.Context, now bool) error {
+	err := q.node.Handover(ctx, "", now)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", core.ErrNotPossible, err)
+	}
+	return err
+}
+
+// Close hands leadership on, if this member has it, and ends.
+func (q *Quorum) Close(ctx context.Context) error {
+	return errors.Join(q.fleet.end(ctx), q.node.Close(ctx))
+}
+
+// quorumRelay is a relay's driver as the engine wants it.
+type quorumRelay struct {
+	d     *quorum.Driver
+	aside atomic.Pointer[string] // to be told
+}
+
+var _ engine.Cluster = (*quorumRelay)(nil)
+
+func (r *quorumRelay) Attach(_ engine.ClusterHost, wake func()) { r.d.Attach(wake) }
+
+func (r *quorumRelay) Claim(now core.Instant, cl core.Claim) core.Verdict {
+	return core.Verdict(r.d.Claim(quorum.Instant(now), quorum.Claim(cl)))
+}
+
+func (r *quorumRelay) Holds(now core.Instant, cl core.Claim) {
+	r.d.Holds(quorum.Instant(now), quorum.Claim(cl))
+}
+
+func (r *quorumRelay) Echo(now core.Instant, cl core.Claim) {
+	r.d.Echo(quorum.Instant(now), quorum.Claim(cl))
+}
+
+func (r *quorumRelay) Missed(now core.Instant, producer p2pwire.Name, slot p2pwire.Slot) {
+	r.d.Missed(quorum.Instant(now), producer, slot)
+}
+
+func (r *quorumRelay) LeadChanged(now core.Instant, state []byte) {
+	r.d.LeadChanged(quorum.Instant(now), state)
+}
+
+func (r *quorumRelay) Gap(now core.Instant, d time.Duration) { r.d.Gap(quorum.Instant(now), d) }
+
+// Candidate, Due and Answered mean nothing here: a standby claims nothing, and the majority needs no witness.
+func (*quorumRelay) Candidate(core.Instant, core.Claim)           {}
+func (*quorumRelay) Due(core.Instant, p2pwire.Name, p2pwire.Slot) {}
+func (*quorumRelay) Answered(core.Instant, uint64)                {}
+
+func (r *quorumRelay) Pump(now core.Instant, h engine.ClusterHost) time.Duration {
+	if why := r.aside.Swap(nil); why != nil {
+		h.ClusterAlarm(now, core.ReasonMemberAside, core.Claim{}, *why)
+	}
+	return r.d.Pump(quorum.Instant(now), quorumHost{h})
+}
+
+// quorumHost is the core as the driver wants it.
+type quorumHost struct{ h engine.ClusterHost }
+
+func (q quorumHost) SetRole(now quorum.Instant, r quorum.Role, epoch uint64) {
+	role := core.ClusterStandby
+	if r == quorum.Active {
+		role = core.ClusterActive
+	}
+	q.h.SetClusterRole(core.Instant(now), role, epoch, core.ReasonActiveMajority)
+}
+
+func (q quorumHost) Adopt(now quorum.Instant, cl quorum.Claim) (bool, error) {
+	return q.h.Adopt(core.Instant(now), core.Claim(cl))
+}
+
+func (q quorumHost) AdoptBlock(now quorum.Instant, cl quorum.Claim, frame []byte) error {
+	return q.h.AdoptBlock(core.Instant(now), core.Claim(cl), frame)
+}
+
+func (q quorumHost) ApplyLead(now quorum.Instant, state []byte) error {
+	return q.h.ApplyLead(core.Instant(now), state)
+}
+
+func (q quorumHost) ClaimDecided(now quorum.Instant, cl quorum.Claim, v quorum.Verdict) {
+	q.h.ClaimDecided(core.Instant(now), core.Claim(cl), core.Verdict(v))
+}
+
+func (q quorumHost) BlockBytes(id p2pwire.ID) []byte { return q.h.BlockBytes(id) }
+
+func (q quorumHost) Health(now quorum.Instant, within time.Duration) (network, nodes int, inRun bool, untilRun time.Duration) {
+	return q.h.Health(core.Instant(now), within)
+}

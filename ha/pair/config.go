@@ -1,0 +1,112 @@
+package pair
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Timing is how long a pair waits for what. All times are the loop's monotonic clock.
+type Timing struct {
+	// Heartbeat is how often a message is sent when nothing else is.
+	Heartbeat time.Duration
+	// ClaimWait is how long the acknowledgement of a claim is waited for. Above the usual round trip.
+	ClaimWait time.Duration
+	// EchoWait is how long after it was due an own block is waited for in the network before its slot
+	// counts as missed. Raising it makes a takeover later and a needless one rarer.
+	EchoWait time.Duration
+	// Guard is how long before a slot counts as missed the right to write unacknowledged blocks ends.
+	// At least the time in which a block written here is seen by the other relay through the network,
+	// and the difference of the two relays' slot clocks.
+	Guard time.Duration
+	// BidWait is how long the other relay has to answer a bid.
+	BidWait time.Duration
+	// GapLimit is the longest pause of the loop that changes nothing.
+	GapLimit time.Duration
+	// StartWait is how long after its start the priority member waits for the other one.
+	StartWait time.Duration
+	// ProbeEvery is how often the network is asked while an answer is awaited.
+	ProbeEvery time.Duration
+	// HandoverWait bounds how long a planned handover waits for the end of our run.
+	HandoverWait time.Duration
+	// FailbackAfter is how long the member of higher priority must be seen well before it gets its role
+	// back.
+	FailbackAfter time.Duration
+}
+
+// The presets. A takeover without any answer is due EchoWait after its slot was, plus a round trip to
+// the nearest network peer, plus BidWait if the link to the other relay is still up.
+
+// Local is for both relays on one machine or rack.
+func Local() Timing { return preset(5*time.Millisecond, 10*time.Millisecond, 150*time.Millisecond) }
+
+// LAN is for both relays at one site.
+func LAN() Timing { return preset(10*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond) }
+
+// WAN is for sites up to about 80 ms (round trip) apart.
+func WAN() Timing { return preset(40*time.Millisecond, 120*time.Millisecond, 350*time.Millisecond) }
+
+func preset(beat, claim, echo time.Duration) Timing {
+	return Timing{
+		Heartbeat: beat, ClaimWait: claim, EchoWait: echo, Guard: max(50*time.Millisecond, claim),
+		BidWait: 2 * claim, GapLimit: 100 * time.Millisecond, StartWait: 3 * time.Second,
+		ProbeEvery: 20 * time.Millisecond, HandoverWait: 30 * time.Second, FailbackAfter: time.Minute,
+	}
+}
+
+// Config says which half of a pair a Machine is.
+type Config struct {
+	// Member and Peer are the two relays' names, 1 to 64 bytes each.
+	Member, Peer string
+	// Incarnation is larger at every start of the process; the wall clock at start will do.
+	Incarnation uint64
+	// Priority: this is the member that may become active without ever having seen the other one, and
+	// the one that is active if nothing speaks against it. It is set at exactly one of the two.
+	Priority bool
+	// Failback gives the role back to the priority member outside our runs.
+	Failback bool
+	Timing   Timing
+	// Claims are those known from an earlier life, in rising order of slot.
+	Claims []Claim
+}
+
+// maxName is how long a member's name may be.
+const maxName = 64
+
+func (c *Config) check() error {
+	for _, n := range []string{c.Member, c.Peer} {
+		if n == "" || len(n) > maxName {
+			return fmt.Errorf("member name %q: 1 to %d bytes are allowed", n, maxName)
+		}
+	}
+	if c.Member == c.Peer {
+		return fmt.Errorf("both members are named %q", c.Member)
+	}
+	t := &c.Timing
+	switch {
+	case t.Heartbeat <= 0 || t.ClaimWait <= 0 || t.BidWait <= 0 || t.GapLimit <= 0 || t.ProbeEvery <= 0:
+		return errors.New("heartbeat, claim_wait, bid_wait, gap_limit and probe interval must be above 0")
+	case t.EchoWait <= t.Guard+t.ClaimWait:
+		return fmt.Errorf("echo_wait %v must be above guard %v and claim_wait %v together", t.EchoWait, t.Guard, t.ClaimWait)
+	case t.EchoWait >= 450*time.Millisecond:
+		return fmt.Errorf("echo_wait %v must be below 450 ms", t.EchoWait)
+	case t.Guard < 0 || t.StartWait < 0 || t.HandoverWait < 0 || t.FailbackAfter < 0:
+		return errors.New("waiting times must not be negative")
+	}
+	return nil
+}
+
+// rules switches single rules off. Tests turn them on to show that the model misses each; the zero
+// value is the protocol.
+type rules struct {
+	pauseIgnored  bool // a pause makes nothing unsure: link loss after it is taken as the peer's death
+	deadSockets   bool // what is not acknowledged may be written to any session at any time
+	ackBlind      bool // a claim is acknowledged without its bytes
+	onlyCandidate bool // a takeover needs a candidate
+	startAlone    bool // both may become active without having seen the other
+	noWindow      bool // the right to write alone does not end when a slot passes
+	noProof       bool // a takeover needs no answer of the network
+	noAck         bool // claims are not waited for
+	noGrantDoubt  bool // who granted counts on the grant having arrived
+	keepRole      bool // an active that is outranked stays active
+}

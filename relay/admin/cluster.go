@@ -1,0 +1,141 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"bprelay/relay/core"
+)
+
+// Cluster is a relay's part among others.
+type Cluster interface {
+	// Handover makes another relay active, outside our run or, with now, at once. The error matches
+	// core.ErrNotPossible if that is refused.
+	Handover(ctx context.Context, now bool) error
+	// View is what is known of all members; it becomes JSON.
+	View() any
+}
+
+// ActiveAnswer is the body of /active.
+type ActiveAnswer struct {
+	Active bool             `json:"active"`
+	Role   core.ClusterRole `json:"role"`
+	Epoch  uint64           `json:"epoch"`
+	Reason core.Reason      `json:"reason"`
+}
+
+// active answers GET /active: 200 on the relay that lets blocks out, 503 on any other.
+func active(w http.ResponseWriter, r *http.Request, source *shared) {
+	st, err := source.Status(r.Context())
+	if err != nil {
+		answer(w, http.StatusServiceUnavailable, health{Missing: []string{loopSilent}})
+		return
+	}
+	a := ActiveAnswer{Active: true}
+	if c := st.Cluster; c != nil {
+		a = ActiveAnswer{Active: c.Role == core.ClusterActive, Role: c.Role, Epoch: c.Epoch, Reason: c.Reason}
+	}
+	code := http.StatusOK
+	if !a.Active {
+		code = http.StatusServiceUnavailable
+	}
+	answer(w, code, a)
+}
+
+// CodePending is the code of a handover that was asked for and waits for the end of our run (202).
+const CodePending = "pending"
+
+// handover answers POST /handover.
+func handover(w http.ResponseWriter, r *http.Request, to Cluster, source *shared) {
+	if why := crossSite(r); why != "" {
+		answer(w, http.StatusForbidden, CommandAnswer{Error: why, Code: CodeCrossSite})
+		return
+	}
+	now := false
+	for key, list := range r.URL.Query() {
+		var err error
+		if now, err = strconv.ParseBool(list[0]); key != "now" || len(list) != 1 || err != nil {
+			answer(w, http.StatusBadRequest, CommandAnswer{Error: "the only key is now, true or false", Code: CodeBadRequest})
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), loopTimeout)
+	defer cancel()
+	err := to.Handover(ctx, now)
+	source.forget(ctx)
+	switch {
+	case err == nil:
+		answer(w, http.StatusOK, CommandAnswer{OK: true})
+	case errors.Is(err, core.ErrNotPossible):
+		answer(w, http.StatusUnprocessableEntity, CommandAnswer{Error: err.Error(), Code: CodeNotPossible})
+	case ctx.Err() != nil:
+		answer(w, http.StatusAccepted, CommandAnswer{Error: "it comes when our run is over", Code: CodePending})
+	default:
+		answer(w, http.StatusInternalServerError, CommandAnswer{Error: err.Error(), Code: CodeFailed})
+	}
+}
+
+// AskActive asks the admin server at address whether its relay is the active one.
+func AskActive(ctx context.Context, address string) (ActiveAnswer, error) {
+	code, text, err := ask(ctx, http.MethodGet, address, "/active", nil)
+	if err != nil {
+		return ActiveAnswer{}, err
+	}
+	var a struct {
+		ActiveAnswer
+		Missing []string `json:"missing"`
+	}
+	if err := json.Unmarshal(text, &a); err != nil {
+		return ActiveAnswer{}, notRelay(code, err)
+	}
+	if len(a.Missing) > 0 {
+		return ActiveAnswer{}, errors.New(a.Missing[0])
+	}
+	return a.ActiveAnswer, nil
+}
+
+// AskCluster asks for what a member knows of all, and decodes it; false if its relay is alone.
+func AskCluster(ctx context.Context, address string, into any) (bool, error) {
+	code, text, err := ask(ctx, http.MethodGet, address, "/cluster", nil)
+	if err != nil || code == http.StatusNotFound {
+		return false, err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return false, notRelay(code, err)
+	}
+	return true, nil
+}
+
+// TellHandover asks the relay at address to hand over. pending tells that it waits for the end of our run. A
+// refusal is a *Refusal.
+func TellHandover(ctx context.Context, address string, now bool) (pending bool, err error) {
+	query := url.Values{}
+	if now {
+		query.Set("now", "true")
+	}
+	code, text, err := ask(ctx, http.MethodPost, address, "/handover", query)
+	if err != nil {
+		return false, err
+	}
+	if code == http.StatusNotFound {
+		return false, &Refusal{Code: CodeNotPossible, Reason: "this relay is in no cluster"}
+	}
+	var body CommandAnswer
+	if err := json.Unmarshal(text, &body); err != nil {
+		return false, notRelay(code, err)
+	}
+	switch {
+	case body.OK && code == http.StatusOK:
+		return false, nil
+	case body.Code == CodePending:
+		return true, nil
+	case body.Code == "":
+		return false, notRelay(code, fmt.Errorf("no code in it"))
+	}
+	return false, &Refusal{Code: body.Code, Reason: body.Error}
+}

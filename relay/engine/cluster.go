@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"time"
+
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+)
+
+// Cluster is the relay's place among others: with them it decides who is active and which block has a
+// slot. All methods are called on the loop and must not block.
+type Cluster interface {
+	core.Claimer
+	core.Cluster
+	// Attach is called once, before anything else, with the host that Pump gets, too. wake, which any
+	// goroutine may call, brings about a call of Pump.
+	Attach(h ClusterHost, wake func())
+	// Gap tells that the loop stood still, by how much longer than it meant to. It comes first thing
+	// afterwards, before anything that arrived meanwhile is read.
+	Gap(now core.Instant, d time.Duration)
+	// Pump lets it act on the core, at the end of every event, and returns when (Instant.Mono) it wants
+	// to be called again at the latest.
+	Pump(now core.Instant, h ClusterHost) time.Duration
+}
+
+// ClusterHost is what a Cluster may do with the core, in Pump; BlockBytes at any time on the loop.
+type ClusterHost interface {
+	SetClusterRole(now core.Instant, role core.ClusterRole, epoch uint64, why core.Reason)
+	ClusterLink(now core.Instant, up bool)
+	ClusterAlarm(now core.Instant, why core.Reason, cl core.Claim, detail string)
+	Adopt(now core.Instant, cl core.Claim) (held bool, err error)
+	AdoptBlock(now core.Instant, cl core.Claim, frame []byte) error
+	ApplyLead(now core.Instant, state []byte) error
+	ClaimDecided(now core.Instant, cl core.Claim, v core.Verdict)
+	Alone(now core.Instant, cl core.Claim, until, heardWithin time.Duration)
+	Free(now core.Instant, cl core.Claim)
+	Probe(now core.Instant, n uint64)
+	Overdue(dst []core.SessionID) []core.SessionID
+	BlockBytes(id p2pwire.ID) []byte
+	Health(now core.Instant, within time.Duration) (network, nodes int, inRun bool, untilRun time.Duration)
+}
+
+var _ ClusterHost = (*core.Core)(nil)
+
+// gapFrom is how much later than it meant to a loop must go on for that to be a gap.
+const gapFrom = 100 * time.Millisecond
+
+// joint asks a journal and a cluster at once: a claim stands when both approve.
+type joint struct {
+	journal, cluster core.Claimer
+	open             core.Claim
+	said             [2]core.Verdict // of the open claim: the journal's, the cluster's
+}
+
+// Who answered.
+const (
+	byJournal = iota
+	byCluster
+)
+
+// Claim implements core.Claimer. The core asks for one claim at a time, a failed one again after a while.
+func (j *joint) Claim(now core.Instant, cl core.Claim) core.Verdict {
+	if cl.Foreign {
+		return j.journal.Claim(now, cl) // the cluster knows it by its echo
+	}
+	j.open = cl
+	j.said = [2]core.Verdict{j.journal.Claim(now, cl), j.cluster.Claim(now, cl)}
+	return j.together()
+}
+
+// Record implements core.ClaimRecorder: nothing waits for the journal's answer.
+func (j *joint) Record(now core.Instant, cl core.Claim) { j.journal.Claim(now, cl) }
+
+// together is what the answers so far come to.
+func (j *joint) together() core.Verdict {
+	v := core.Approved
+	for _, s := range j.said {
+		switch {
+		case s == core.Denied, s == core.Failed && v != core.Denied, s == core.Pending && v == core.Approved:
+			v = s
+		}
+	}
+	if v != core.Pending {
+		j.open = core.Claim{}
+	}
+	return v
+}
+
+// answer takes an answer to what was pending; false means that none follows from it yet, or any more.
+func (j *joint) answer(by int, cl core.Claim, v core.Verdict) (core.Verdict, bool) {
+	if cl != j.open || j.said[by] != core.Pending {
+		return v, false
+	}
+	j.said[by] = v
+	v = j.together()
+	return v, v != core.Pending
+}
+
+// claimDecided hands the answer of the journal or the cluster to the core, if it is the last one needed.
+func (lp *loop) claimDecided(by int, cl core.Claim, v core.Verdict) {
+	if lp.joint != nil {
+		var last bool
+		if v, last = lp.joint.answer(by, cl, v); !last {
+			return
+		}
+	}
+	lp.m.ClaimDecided(lp.now, cl, v)
+}
+
+// clusterHost is the core as a cluster may use it.
+type clusterHost struct {
+	ClusterHost
+	lp *loop
+}
+
+// ClaimDecided implements ClusterHost.
+func (h clusterHost) ClaimDecided(_ core.Instant, cl core.Claim, v core.Verdict) {
+	h.lp.claimDecided(byCluster, cl, v)
+}
+
+// joinCluster makes the core ask the cluster, besides the journal if there is one.
+func (e *Engine) joinCluster() {
+	cl := e.cfg.Cluster
+	e.cfg.Core.Cluster = cl
+	if e.cfg.Core.Claimer == nil {
+		e.cfg.Core.Claimer = cl
+	} else {
+		e.cfg.Core.Claimer = &joint{journal: e.cfg.Core.Claimer, cluster: cl}
+	}
+}
+
+// attachCluster gives the cluster the loop.
+func (e *Engine) attachCluster(m ClusterHost) {
+	e.loop.cluster, e.loop.host = e.cfg.Cluster, clusterHost{m, e.loop}
+	e.loop.joint, _ = e.cfg.Core.Claimer.(*joint)
+	e.cfg.Cluster.Attach(e.loop.host, func() {
+		e.post(func() {
+			if !e.loop.stopped {
+				e.loop.begin()
+				e.loop.pump()
+			}
+		})
+	})
+}
+
+// askCluster lets the cluster act at the end of an event, and notes when it wants to again.
+func (lp *loop) askCluster() {
+	if lp.cluster == nil {
+		return
+	}
+	lp.clusterAt = lp.cluster.Pump(lp.now, lp.host)
+	lp.ids = lp.m.Overdue(lp.ids[:0])
+	for _, id := range lp.ids {
+		k := lp.links[id]
+		if k == nil || len(k.rest) == 0 && k.conn.OutboundBuffered() == 0 && unacknowledged(k.conn.Fd()) == 0 {
+			continue
+		}
+		lp.log.Warn("network session broken: it has not taken in time what left by this relay's word alone", "remote", k.info.Remote)
+		_ = k.conn.SetLinger(0)
+		if err := lp.self.Close(k.conn); err != nil {
+			lp.log.Warn("close connection", "remote", k.info.Remote, "error", err)
+		}
+	}
+}
+
+// watchGap tells the cluster when the loop goes on later than it should have.
+func (lp *loop) watchGap() {
+	if lp.cluster == nil || lp.alarm == nil {
+		return
+	}
+	if d := lp.now.Mono - lp.alarm.at; lp.alarm.at != never && d >= gapFrom {
+		lp.alarm.fired() // once for each
+		lp.cluster.Gap(lp.now, d)
+	}
+}

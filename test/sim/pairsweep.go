@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"bprelay/ha/pair"
+	"bprelay/relay/core"
+	"bprelay/test/simnet"
+)
+
+// GeneratePair draws a world with two relays and one to three faults around our first judged round.
+func GeneratePair(seed uint64) PairScenario {
+	rng := rand.New(rand.NewPCG(seed, 0x2e1a75))
+	sc := PairScenario{
+		Seed: seed, Mode: simnet.Mode(rng.IntN(2)), Nodes: 2 + rng.IntN(2), Trx: time.Duration(rng.IntN(3)) * 150 * time.Millisecond,
+		Distance: []time.Duration{0, 0, 5 * time.Millisecond, 40 * time.Millisecond}[rng.IntN(4)],
+	}
+	if sc.Distance > 10*time.Millisecond {
+		sc.Timing = pair.WAN()
+	}
+	if sc.Mode == simnet.Savanna && rng.IntN(3) > 0 {
+		sc.Takeover = core.TakeoverLeash
+	}
+	for range 1 + rng.IntN(3) {
+		f := PairFault{
+			Kind:  PairFaultKinds[rng.IntN(len(PairFaultKinds))],
+			After: time.Duration(rng.IntN(750)-150) * 10 * time.Millisecond,
+		}
+		if rng.IntN(4) > 0 {
+			f.For = time.Duration(5+rng.IntN(600)) * 10 * time.Millisecond
+		}
+		sc.Faults = append(sc.Faults, f)
+	}
+	slices.SortStableFunc(sc.Faults, func(a, b PairFault) int { return int(a.After - b.After) })
+	return sc
+}
+
+// String is the scenario in one line.
+func (sc PairScenario) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d %s %s, %d nodes, distance %s, trx %s:", sc.Seed, sc.Mode, sc.Takeover, sc.Nodes, sc.Distance, sc.Trx)
+	for _, f := range sc.Faults {
+		fmt.Fprintf(&b, " [%s %s", f.After, f.Kind)
+		if f.For > 0 {
+			fmt.Fprintf(&b, " for %s", f.For)
+		}
+		b.WriteByte(']')
+	}
+	return b.String()
+}
+
+// Judge says what is wrong with an outcome: a rule of the network's broken, or more slots lost than the faults
+// explain. It is empty if nothing is.
+func (sc PairScenario) Judge(o *PairOutcome) (wrong []string) {
+	if o.Report.SlotsDouble > 0 {
+		wrong = append(wrong, fmt.Sprintf("%d slots with two blocks", o.Report.SlotsDouble))
+	}
+	for _, v := range o.Report.Violations {
+		// How the network's own peers pass things on among each other is not the relays' doing.
+		if strings.HasPrefix(v.Stream, "relay") || v.Stream == "" {
+			wrong = append(wrong, v.String())
+		}
+	}
+	if len(o.Lost) > sc.mayLose() {
+		wrong = append(wrong, fmt.Sprintf("lost %v", o.Lost))
+	}
+	return wrong
+}
+
+// mayLose bounds the slots that the faults may cost: a single one of a relay or a link costs none, all that
+// lasts at both relays, or takes a node in race, may cost the round.
+func (sc PairScenario) mayLose() int {
+	if len(sc.Faults) > 1 {
+		return 1000 // what two faults cost is for a table, not for a bound
+	}
+	for _, f := range sc.Faults {
+		switch f.Kind {
+		case BothRestart:
+			return 1000
+		case TheLeadKill, BothKill:
+			if sc.Takeover == core.TakeoverRace {
+				return 12
+			}
+			return 1
+		}
+	}
+	return 0
+}
+
+// PairSweep plays worlds with two relays, on as many processors as there are.
+type PairSweep struct {
+	Worlds []PairScenario
+}
+
+// PairTotal is what they came to.
+type PairTotal struct {
+	Worlds, Double, Lost, Failed int
+	// ByLost counts worlds by how many slots they lost.
+	ByLost map[int]int
+	Wrong  []string
+}
+
+// Run plays them; told, if not nil, gets each as it ends, one at a time.
+func (s PairSweep) Run(told func(PairScenario, *PairOutcome, []string)) *PairTotal {
+	total := &PairTotal{ByLost: map[int]int{}}
+	jobs := make(chan PairScenario)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for sc := range jobs {
+				o := PlayPair(sc)
+				wrong := sc.Judge(o)
+				mu.Lock()
+				total.Worlds++
+				total.Double += o.Report.SlotsDouble
+				total.Lost += len(o.Lost)
+				total.ByLost[len(o.Lost)]++
+				if len(wrong) > 0 {
+					total.Failed++
+					total.Wrong = append(total.Wrong, fmt.Sprintf("%s: %s", sc, strings.Join(wrong, "; ")))
+				}
+				if told != nil {
+					told(sc, o, wrong)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, sc := range s.Worlds {
+		jobs <- sc
+	}
+	close(jobs)
+	wg.Wait()
+	slices.Sort(total.Wrong)
+	return total
+}

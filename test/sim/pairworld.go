@@ -1,0 +1,385 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"bprelay/ha/pair"
+	"bprelay/p2pwire"
+	"bprelay/relay/core"
+	"bprelay/test/checker"
+	"bprelay/test/simnet"
+)
+
+// PairScenario is a world with two relays that stand for our nodes together.
+type PairScenario struct {
+	Seed     uint64
+	Mode     simnet.Mode
+	Takeover core.Takeover
+	Nodes    int // producing nodes of ours; in Savanna there is one more, which votes
+	Timing   pair.Timing
+	Trx      time.Duration
+	// Distance is the one-way latency between the relays, and between either and the network; 0: next door.
+	Distance time.Duration
+	// Rounds is how many of our rounds are judged; faults are told from the first one's begin.
+	Rounds int
+	Faults []PairFault
+	Log    func(format string, args ...any)
+}
+
+// PairFault is one thing that goes wrong.
+type PairFault struct {
+	// After is when, from 500 ms before the timestamp of our first judged round's first slot: when it begins.
+	After time.Duration
+	Kind  PairFaultKind
+	// For is how long it lasts; 0 means to the end.
+	For time.Duration
+}
+
+// PairFaultKind is what goes wrong.
+type PairFaultKind string
+
+// The kinds. The active, the standby and the lead are those of the moment.
+const (
+	ActiveKill    PairFaultKind = "kill active"    // and started again, if it ends
+	ActiveHang    PairFaultKind = "stop active"    // SIGSTOP and SIGCONT
+	ActiveBlind   PairFaultKind = "active blind"   // its links to the network are cut
+	ActiveNoNodes PairFaultKind = "active alone"   // its links to our nodes are cut
+	ActiveCutOff  PairFaultKind = "active cut off" // all its links are cut
+	StandbyKill   PairFaultKind = "kill standby"
+	StandbyHang   PairFaultKind = "stop standby"
+	LinkCut       PairFaultKind = "link cut" // between the relays, both ways
+	LinkOneWay    PairFaultKind = "link one way"
+	LinkReset     PairFaultKind = "link reset"
+	BothKill      PairFaultKind = "kill active and lead"
+	TheLeadKill   PairFaultKind = "kill lead"
+	BothRestart   PairFaultKind = "kill both relays"
+	HandOver      PairFaultKind = "handover"
+)
+
+// PairFaultKinds are all of them.
+var PairFaultKinds = []PairFaultKind{
+	ActiveKill, ActiveHang, ActiveBlind, ActiveNoNodes, ActiveCutOff, StandbyKill, StandbyHang, LinkCut, LinkOneWay,
+	LinkReset, BothKill, TheLeadKill, BothRestart, HandOver,
+}
+
+// PairOutcome is what became of it.
+type PairOutcome struct {
+	Report checker.Report
+	// Lost are the judged slots that the network got no block for, by round and index; Late counts those
+	// that it got after their timestamp.
+	Lost []string
+	Late int
+	// Alarms are the alarms of both relays by reason.
+	Alarms map[core.Reason]int
+	Events []string
+	// Silence is the longest time within a round of ours in which the network got no block of ours.
+	Silence time.Duration
+}
+
+type pairWorld struct {
+	sc     PairScenario
+	chain  *simnet.Chain
+	w      *simnet.World
+	check  *checker.Checker
+	nodes  map[string]*simnet.Node
+	relays map[string]*Relay
+	role   map[string]core.ClusterRole
+	epoch  map[string]uint64
+	down   map[string]bool
+	out    *PairOutcome
+	rng    *rand.Rand
+	own    p2pwire.Name
+	first  map[p2pwire.Slot]int64 // when the network first had a block for a slot of ours
+}
+
+var pairAddrs = []string{"relay-a:1", "relay-b:1"}
+
+// PlayPair plays a scenario.
+func PlayPair(sc PairScenario) *PairOutcome {
+	producers := []string{ourProducer, "bpbeta", "bpgamma", "bpdelta"}
+	chain := simnet.NewChain(simnet.ChainConfig{Mode: sc.Mode, Seed: sc.Seed, Producers: producers})
+	x := &pairWorld{
+		sc: sc, chain: chain, nodes: map[string]*simnet.Node{}, relays: map[string]*Relay{}, role: map[string]core.ClusterRole{},
+		epoch: map[string]uint64{}, down: map[string]bool{}, out: &PairOutcome{Alarms: map[core.Reason]int{}},
+		w:   simnet.NewWorld(simnet.WorldConfig{Seed: sc.Seed, Start: chain.GenesisTime(), Jitter: time.Millisecond, Chop: true}),
+		rng: rand.New(rand.NewPCG(sc.Seed, 9)), first: map[p2pwire.Slot]int64{},
+	}
+	var schedule []p2pwire.Name
+	for _, p := range producers {
+		n, _ := p2pwire.ParseName(p)
+		schedule = append(schedule, n)
+	}
+	x.own = schedule[0]
+	x.check = checker.New(checker.Config{
+		Own: schedule[:1], Schedule: schedule, OwnKeys: [][p2pwire.FinalizerKeySize]byte{chain.FinalizerKey(ourProducer).Pub},
+	})
+	public := names("net%d:1", 3)
+	for i, addr := range public {
+		x.add(simnet.Config{Name: addr, Address: addr, Peers: append(append([]string(nil), public[:i]...), observerAddr), Producers: producers[i+1 : i+2], Finalizers: producers[i+1 : i+2], EnableStaleProduction: true})
+	}
+	x.add(simnet.Config{Name: observerAddr, Address: observerAddr, Peers: pairAddrs, VoteThreads: 2})
+	for _, addr := range names("bp%d:1", sc.Nodes) {
+		x.addOurs(addr, nil)
+	}
+	if x.votes() {
+		x.add(simnet.Config{Name: "fin:1", Address: "fin:1", Finalizers: []string{ourProducer}})
+	}
+	if sc.Distance > 0 {
+		x.w.SetLatency(pairAddrs[0], pairAddrs[1], sc.Distance)
+		for _, a := range pairAddrs {
+			for _, b := range append([]string{observerAddr}, public...) {
+				x.w.SetLatency(a, b, sc.Distance)
+			}
+		}
+	}
+	for _, addr := range pairAddrs {
+		x.addRelay(addr)
+	}
+	x.w.Tap(func(now simnet.Instant, d simnet.Delivery) {
+		if strings.HasPrefix(d.From, "relay") && slices.Contains(append(public, observerAddr), d.To) || d.To == observerAddr && !strings.HasPrefix(d.From, "relay") {
+			x.check.Feed(now.Wall, fmt.Sprintf("%s>%s/%d", d.From, d.To, d.Conn), d.Data)
+		}
+	})
+	if sc.Trx > 0 {
+		x.transactions(append(names("bp%d:1", sc.Nodes), public...))
+	}
+	x.play()
+	return x.out
+}
+
+func (x *pairWorld) votes() bool { return x.sc.Mode == simnet.Savanna }
+
+func (x *pairWorld) logf(format string, args ...any) {
+	s := fmt.Sprintf("%8.3fs ", x.w.Now().Mono.Seconds()) + fmt.Sprintf(format, args...)
+	x.out.Events = append(x.out.Events, s)
+	if x.sc.Log != nil {
+		x.sc.Log("%s", s)
+	}
+}
+
+func (x *pairWorld) add(c simnet.Config) {
+	c.Chain, c.Seed = x.chain, x.sc.Seed
+	n := simnet.NewNode(c)
+	x.nodes[c.Address] = n
+	x.w.Add(c.Address, n)
+}
+
+func (x *pairWorld) addOurs(addr string, st *simnet.State) {
+	c := simnet.Config{Name: addr, Address: addr, Producers: []string{ourProducer}, EnableStaleProduction: st == nil, State: st, VoteThreads: 4}
+	x.add(c)
+}
+
+// relayObserver tells of one relay's decisions.
+type relayObserver struct {
+	x    *pairWorld
+	addr string
+}
+
+func (o relayObserver) Event(_ core.Instant, e *core.Event) {
+	switch e.Kind {
+	case core.EventAlarm:
+		o.x.out.Alarms[e.Reason]++
+	case core.EventLead, core.EventTakeover, core.EventClaimed, core.EventWithheld, core.EventHeld, core.EventSessionDown, core.EventSessionUp:
+	default:
+		return
+	}
+	if o.x.sc.Log != nil {
+		o.x.sc.Log("%8.3fs %s %s %s %s %s slot %d %s", o.x.w.Now().Mono.Seconds(), o.addr, e.Kind, e.Reason, e.Node, e.Detail, e.Slot, e.ID.Short())
+	}
+}
+
+func (x *pairWorld) addRelay(addr string) {
+	other := pairAddrs[0]
+	if addr == other {
+		other = pairAddrs[1]
+	}
+	cfg := core.Config{
+		ChainID: x.chain.ID(), Producers: []core.Producer{{
+			Name: x.own, Keys: []p2pwire.PublicKey{x.chain.ProducerKey(ourProducer)},
+			FinalizerKeys: [][p2pwire.FinalizerKeySize]byte{x.chain.FinalizerKey(ourProducer).Pub},
+		}},
+		DedupEntries: 1 << 12, ClaimEntries: 512, Takeover: core.TakeoverConfig{Mode: x.sc.Takeover}, Observer: relayObserver{x, addr},
+	}
+	dial := names("bp%d:1", x.sc.Nodes)
+	for i, n := range dial {
+		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: n, Role: core.RoleProducer, Priority: -i})
+	}
+	if x.votes() {
+		dial = append(dial, "fin:1")
+		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: "fin:1", Role: core.RoleFinalizer})
+	}
+	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.sc.Seed), addr[6], byte(x.w.Now().Mono/time.Millisecond)
+	timing := x.sc.Timing
+	if timing == (pair.Timing{}) {
+		timing = pair.LAN()
+	}
+	first := addr == pairAddrs[0]
+	x.role[addr], x.epoch[addr] = core.ClusterStandby, 0
+	r := NewRelay(RelayConfig{Core: cfg, Nodes: dial, Peers: names("net%d:1", 3), Pair: &PairEnd{
+		Pair: pair.Config{Member: addr, Peer: other, Priority: first, Timing: timing}, Addr: other, Dials: first,
+		Changed: func(_ core.Instant, role core.ClusterRole, epoch uint64, why core.Reason) {
+			x.role[addr], x.epoch[addr] = role, epoch
+			x.logf("%s is %s (epoch %d): %s", addr, role, epoch, why)
+		},
+	}})
+	x.relays[addr] = r
+	x.down[addr] = false
+	x.w.Add(addr, r)
+}
+
+func (x *pairWorld) transactions(at []string) {
+	n := 0
+	var push func()
+	push = func() {
+		n++
+		addr := at[x.rng.IntN(len(at))]
+		if !x.down[addr] {
+			frame, _ := x.chain.Transaction(uint64(n), uint32(x.w.Now().Wall/1e9)+30)
+			x.w.Call(addr, func(now simnet.Instant) { x.nodes[addr].PushTransaction(now, frame) })
+		}
+		x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+	}
+	x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+}
+
+// active is the address of the relay that is active with the highest epoch, and of the other one.
+func (x *pairWorld) active() (active, standby string) {
+	a, b := pairAddrs[0], pairAddrs[1]
+	if x.role[b] == core.ClusterActive && (x.role[a] != core.ClusterActive || x.epoch[b] > x.epoch[a]) {
+		return b, a
+	}
+	return a, b
+}
+
+func (x *pairWorld) play() {
+	cycle := time.Duration(len(x.chain.Producers())) * p2pwire.RoundSlots * p2pwire.SlotDuration
+	x.w.Run(2 * cycle) // the schedule is known then
+	first := x.chain.NextRound(ourProducer, p2pwire.SlotAt(x.w.Now().Wall)+4)
+	begin := time.Duration((first - 1).Time() - x.chain.GenesisTime())
+	for _, f := range x.sc.Faults {
+		x.w.At(begin+f.After, func() { x.fault(f) })
+	}
+	rounds := max(x.sc.Rounds, 2)
+	x.w.Run(begin - x.w.Now().Mono + time.Duration(rounds-1)*cycle + 8*time.Second)
+	last := first + p2pwire.Slot((rounds-1)*len(x.chain.Producers())*p2pwire.RoundSlots) + p2pwire.RoundSlots - 1
+	o := x.out
+	o.Report = x.check.Report(first, last, nil)
+	for _, s := range o.Report.Slots {
+		if len(s.IDs) == 0 || s.Orphaned {
+			o.Lost = append(o.Lost, fmt.Sprintf("%d.%d", (s.Slot-first)/p2pwire.Slot(len(x.chain.Producers())*p2pwire.RoundSlots), s.Slot.Index()))
+		}
+	}
+}
+
+func (x *pairWorld) cut(a, b string, both bool, heal time.Duration) {
+	x.w.Cut(a, b)
+	if both {
+		x.w.Cut(b, a)
+	}
+	if heal > 0 {
+		x.w.At(x.w.Now().Mono+heal, func() {
+			x.w.Heal(a, b)
+			x.w.Heal(b, a)
+		})
+	}
+}
+
+func (x *pairWorld) killRelay(addr string, d time.Duration) {
+	if x.down[addr] {
+		return
+	}
+	x.w.Kill(addr)
+	x.down[addr], x.role[addr] = true, core.ClusterStandby
+	if d > 0 {
+		x.w.At(x.w.Now().Mono+d, func() { x.addRelay(addr) })
+	}
+}
+
+func (x *pairWorld) killNode(addr string, d time.Duration) {
+	if x.down[addr] {
+		return
+	}
+	x.w.Kill(addr)
+	x.down[addr] = true
+	st := x.nodes[addr].Store()
+	if d > 0 {
+		x.w.At(x.w.Now().Mono+d, func() {
+			x.down[addr] = false
+			x.addOurs(addr, st)
+		})
+	}
+}
+
+// lead is the node that leads, in race the one whose blocks go out.
+func (x *pairWorld) lead() string {
+	active, _ := x.active()
+	if x.down[active] {
+		return "bp0:1"
+	}
+	if l := x.relays[active].Core().Snapshot(x.relays[active].now).Takeover.Lead; l != "" {
+		return l
+	}
+	return "bp0:1"
+}
+
+func (x *pairWorld) fault(f PairFault) {
+	active, standby := x.active()
+	lead := x.lead()
+	x.logf("%s for %s: active %s, lead %s", f.Kind, f.For, active, lead)
+	network := append(names("net%d:1", 3), observerAddr)
+	ours := names("bp%d:1", x.sc.Nodes)
+	if x.votes() {
+		ours = append(ours, "fin:1")
+	}
+	switch f.Kind {
+	case ActiveKill:
+		x.killRelay(active, f.For)
+	case StandbyKill:
+		x.killRelay(standby, f.For)
+	case BothRestart:
+		x.killRelay(active, f.For)
+		x.killRelay(standby, f.For)
+	case BothKill:
+		x.killRelay(active, f.For)
+		x.killNode(lead, f.For)
+	case TheLeadKill:
+		x.killNode(lead, f.For)
+	case ActiveHang, StandbyHang:
+		addr := active
+		if f.Kind == StandbyHang {
+			addr = standby
+		}
+		x.w.Pause(addr)
+		if f.For > 0 {
+			x.w.At(x.w.Now().Mono+f.For, func() { x.w.Resume(addr) })
+		}
+	case ActiveBlind:
+		for _, p := range network {
+			x.cut(active, p, true, f.For)
+		}
+	case ActiveNoNodes:
+		for _, p := range ours {
+			x.cut(active, p, true, f.For)
+		}
+	case ActiveCutOff:
+		for _, p := range append(append(network, ours...), standby) {
+			x.cut(active, p, true, f.For)
+		}
+	case LinkCut:
+		x.cut(active, standby, true, f.For)
+	case LinkOneWay:
+		x.cut(active, standby, false, f.For)
+	case LinkReset:
+		x.w.Reset(active, standby)
+	case HandOver:
+		done := make(chan error, 1)
+		x.w.Call(active, func(simnet.Instant) {
+			x.relays[active].pair.duo.Handover(false, done)
+			x.relays[active].pump()
+		})
+	}
+}
