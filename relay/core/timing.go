@@ -12,6 +12,7 @@ type timing struct {
 	round uint32 // the last round one of our nodes made a block of, and the one before
 	prior uint32
 	open  []ownRound
+	due   time.Duration // when they are looked at next: the one timer that counts; 0: none
 }
 
 // pace is one node's way of producing, as it arrives here.
@@ -209,17 +210,32 @@ func (c *Core) watchRound(e *block) {
 	}
 	if over := c.lateLimit(first); len(c.timing.open) < maxOpenRounds && c.earliest() <= over {
 		c.timing.open = append(c.timing.open, ownRound{e.producer, first})
-		c.timers.add(c.now.Mono+time.Duration(over-c.earliest())+time.Millisecond, timer{kind: timerRound})
+		c.lookAtRound(over)
+	}
+}
+
+// lookAtRound sees to it that the open rounds are looked at when the wall clock is past a moment for sure. They
+// share one timer: while a run of ours goes on each look puts off all of them, and one timer each would arm as many
+// again.
+func (c *Core) lookAtRound(over int64) {
+	at := c.now.Mono + time.Duration(over-c.earliest()) + time.Millisecond
+	if c.timing.due == 0 || at < c.timing.due {
+		c.timing.due = at
+		c.timers.add(at, timer{kind: timerRound})
 	}
 }
 
 // roundDue counts the slots of rounds that are over for which nothing went out.
 func (c *Core) roundDue() {
+	if c.timing.due == 0 || c.now.Mono < c.timing.due {
+		return // an earlier one came in between
+	}
+	c.timing.due = 0
 	kept := c.timing.open[:0]
 	for _, r := range c.timing.open {
 		if over := c.lateLimit(r.first); c.earliest() <= over {
 			kept = append(kept, r)
-			c.timers.add(c.now.Mono+time.Duration(over-c.earliest())+time.Millisecond, timer{kind: timerRound})
+			c.lookAtRound(over)
 			continue
 		}
 		for slot := r.first; slot < r.first+p2pwire.RoundSlots; slot++ {

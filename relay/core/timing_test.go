@@ -129,3 +129,25 @@ func TestMissedWithoutOneBlockOut(t *testing.T) {
 	}
 	_ = head
 }
+
+// TestARunThatGoesOn: every round is ours, for 50 of them, so none is over until the last. With a timer for each that
+// armed one for all the others, the core soon did nothing else.
+func TestARunThatGoesOn(t *testing.T) {
+	r, n, a, b, prev := warm(t)
+	for _, p := range r.order {
+		p.answers(0)
+	}
+	const slots = 50 * p2pwire.RoundSlots
+	for i := range p2pwire.Slot(slots) {
+		slot := base + i
+		r.until(slot, early(slot))
+		prev = makeBlock(prev, slot, ourName)
+		a.send(prev.frame)
+		r.run(3 * time.Millisecond)
+		b.send(prev.frame)
+	}
+	r.until(base+slots+4*p2pwire.RoundSlots, 0)
+	if st := r.c.Snapshot(r.now).Stats; st.OwnForwarded != slots || st.OwnMissed != 0 || len(n.blocks()) != slots {
+		t.Errorf("let out %d, missed %d, the network got %d; want %d, 0, %[4]d", st.OwnForwarded, st.OwnMissed, len(n.blocks()), slots)
+	}
+}
