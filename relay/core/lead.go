@@ -152,6 +152,7 @@ func (c *Core) fitter(a, b *node) bool {
 	for _, f := range [...]func(*node) bool{
 		func(n *node) bool { return !n.drained },
 		func(n *node) bool { return c.ails(n) == "" },
+		func(n *node) bool { return !n.applied.stuck },
 		func(n *node) bool { return c.lacks(n) == "" },
 		func(n *node) bool { return !n.held || c.armed(n) },
 	} {
@@ -213,7 +214,7 @@ func (c *Core) chooseLead() {
 		if t.unfit == 0 {
 			t.unfit = max(c.now.Mono, 1)
 		}
-		if n := c.standby(l); n != nil && (c.ails(n) == "" || l.s == nil) && (!l.hung || c.hangs(l, n)) &&
+		if n := c.standby(l); n != nil && (c.ails(n) == "" && !n.applied.stuck || l.s == nil) && (!l.hung || c.hangs(l, n)) &&
 			(l.s == nil || c.since(t.unfit) >= unfitFor || until < eve) {
 			reason := ReasonLeadUnfit
 			if l.s == nil {
@@ -256,6 +257,9 @@ func (c *Core) unfit(l *node) string {
 	why := c.ails(l)
 	if why == "" && c.reign.mode == TakeoverAPI && l.fault != "" {
 		why = "producer API: " + l.fault
+	}
+	if why == "" && l.applied.stuck {
+		why = "does not apply blocks"
 	}
 	if why == "" && l.voted != 0 && c.reign.ourVote-l.voted > 2*unfitFor {
 		why = "does not vote any more"

@@ -518,6 +518,64 @@ func TestHungLeadIsReplacedBeforeOurRun(t *testing.T) {
 	}
 }
 
+// A lead whose chain thread is stuck answers time messages as before, and applies nothing.
+func TestLeadThatAppliesNothingIsReplacedBeforeOurRun(t *testing.T) {
+	for _, asked := range []bool{true, false} { // it answered such a question before, or not: then silence means nothing
+		c := newCourt(t, 3)
+		head := func() blk { return c.head }
+		if c.b.at = head; asked {
+			c.a.at = head
+		}
+		first := base + 3*courtPeriod
+		c.to(first - 8)
+		if asked {
+			stuck := c.head
+			c.a.at = func() blk { return stuck }
+		}
+		c.a.clear()
+		c.to(first - 1)
+		if n := len(c.a.frames(p2pwire.TypeRequest)); n == 0 || n > 8 {
+			t.Errorf("asked %d times in 3 s", n)
+		}
+		want := map[bool]string{true: "b", false: "a"}[asked]
+		if s := c.takeover(); s.Lead != want || (c.event(core.EventLead, core.ReasonLeadUnfit) != nil) != asked {
+			t.Errorf("%s leads, want %s: %+v", s.Lead, want, s)
+		}
+		if !asked {
+			continue
+		}
+		// It comes to again, and could be released: nothing speaks against it any more.
+		c.lead = c.b
+		c.a.at = head
+		c.to(first + 2*courtPeriod - 1)
+		c.b.clock, c.b.gone, c.lead = nil, true, nil
+		c.run(silent + 150*time.Millisecond)
+		if s := c.takeover(); s.Lead != "a" {
+			t.Errorf("%s leads after the other one hung, too: %+v", s.Lead, s)
+		}
+	}
+}
+
+// While nobody applies anything, nothing is better about the others.
+func TestNobodyAppliesAnything(t *testing.T) {
+	c := newCourt(t, 3)
+	stuck := blk{}
+	head := func() blk {
+		if stuck.frame != nil {
+			return stuck
+		}
+		return c.head
+	}
+	c.a.at, c.b.at = head, head
+	first := base + 3*courtPeriod
+	c.to(first - 8)
+	stuck = c.head
+	c.to(first - 1)
+	if s := c.takeover(); s.Lead != "a" {
+		t.Errorf("%s leads: %+v", s.Lead, s)
+	}
+}
+
 // When it is too late for that, it is as soon as that shows, and not when its first block is late.
 func TestHungLeadIsReplacedWithinOurRun(t *testing.T) {
 	c, first := settled(t, 1)

@@ -64,6 +64,7 @@ type node struct {
 	hung    bool          // it owes an answer: what it knew then says nothing of what it does next
 	mute    bool          // it strayed while it got the votes of our finalizers: those are withheld, too
 	voted   time.Duration // when it voted last; 0: never
+	applied appliedProbe
 
 	wish   wish // api: what its producer API was asked last
 	asking bool
@@ -154,7 +155,7 @@ func (c *Core) nodeUp(s *session) {
 		n.proc, n.gave = s.peerID, 0
 		n.stray, n.mute, n.held = 0, false, false
 	}
-	n.hung = false
+	n.hung, n.applied = false, appliedProbe{}
 	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
 	s.node = n
 	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {

@@ -23,6 +23,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 		c.end(s, ReasonMalformed)
 		return
 	}
+	if s.node != nil {
+		s.node.sawBlock(v.Num)
+	}
 	e := c.blocks.get(v.ID)
 	op := c.own[v.Producer]
 	ours := op != nil

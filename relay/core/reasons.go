@@ -229,7 +229,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonLeadChosen:    {"lead_chosen", "no node led: the preferred one of those that are ready does now, or the one that produces already"},
 	ReasonLeadGone:      {"lead_gone", "the lead's session ended and it could not be dialled: the next node was released"},
 	ReasonLeadLate:      {"lead_late", "the lead's block did not come by its due time and takeover_grace: the next node was released"},
-	ReasonLeadUnfit:     {"lead_unfit", "outside our run the lead was hung, behind, or did not vote any more: another node leads in time"},
+	ReasonLeadUnfit:     {"lead_unfit", "outside our run the lead was hung, behind, applied no blocks or did not vote any more: another node leads in time"},
 	ReasonLeadHung:      {"lead_hung", "within our run the lead answered nothing for 400 ms while the next node did: that one was released"},
 	ReasonLeadOvertaken: {"lead_overtaken", "another node's block got the slot, and the lead is on a branch of its own: that node leads now"},
 	ReasonLeadDrained:   {"lead_drained", "the lead was drained"},

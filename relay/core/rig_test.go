@@ -36,6 +36,7 @@ type peer struct {
 	closed core.Reason
 	gone   bool
 	clock  *time.Duration // answers time messages; by how much its clock is ahead
+	at     func() blk     // its applied head: answers request catch_up
 }
 
 // answers makes a peer answer time messages by a clock that is ahead of the right time.
@@ -46,6 +47,12 @@ func (p *peer) answers(ahead time.Duration) *peer {
 
 // tell answers one message if it is a time message that asks.
 func (p *peer) tell(f p2pwire.Frame) {
+	if p.at != nil && !p.gone && f.Type() == p2pwire.TypeRequest {
+		m, err := p2pwire.DecodeRequest(f.Body())
+		if head := p.at(); err == nil && m.Blocks.Mode == p2pwire.ListCatchUp && head.id.Num() > m.Blocks.IDs[0].Num() {
+			p.r.c.Data(p.r.now, p.id, head.frame)
+		}
+	}
 	if p.clock == nil || p.gone || f.Type() != p2pwire.TypeTime {
 		return
 	}

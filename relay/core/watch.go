@@ -66,6 +66,7 @@ func (c *Core) takeoverDue() {
 	c.backDue()
 	c.watchHung()
 	c.watchRun()
+	c.watchApplied()
 	c.chooseLead()
 	c.watchNodes()
 	c.watchStandby()
