@@ -49,6 +49,7 @@ func (w *eventWriter) event(e *core.Event) {
 	}
 	if hooks.LeadChanged(e) {
 		text("previous_node", e.Detail)
+		text("detail", e.Lacked)
 	} else {
 		text("detail", e.Detail)
 	}

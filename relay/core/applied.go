@@ -16,20 +16,24 @@ type appliedProbe struct {
 	num     uint32        // the block it was asked for; 0: nothing is outstanding
 	at      time.Duration // when
 	answers bool          // it answered one on this session
-	stuck   bool          // it did not answer the last one in time
+	missed  int           // how many it did not answer, the last ones in a row
 }
 
 const (
 	// probeNear is how long before our run our nodes are asked, probeEvery how often.
-	probeNear, probeEvery = 2 * eve, 500 * time.Millisecond
+	probeNear, probeEvery = 3 * eve, 500 * time.Millisecond
 	// probeSettled is how old the public head is by then: each node had the time to apply it.
-	probeSettled = 200 * time.Millisecond
+	probeSettled = 300 * time.Millisecond
 	// probeWait is how long the answer may take.
 	probeWait = 500 * time.Millisecond
+	// probesMissed is how many it takes: a node that is busy may be behind for a block or two.
+	probesMissed = 3
 )
 
-// watchApplied asks the nodes that could lead our next run for the public head, shortly before it begins, and notes
-// which of them take time messages but no blocks.
+func (p *appliedProbe) stuck() bool { return p.missed >= probesMissed }
+
+// watchApplied asks the nodes that could lead our next run for the public head, shortly before it begins, and counts
+// how often those that take time messages did not have it.
 func (c *Core) watchApplied() {
 	in, until := c.run()
 	for _, n := range c.reign.nodes {
@@ -37,12 +41,14 @@ func (c *Core) watchApplied() {
 		if s == nil || s.closing || s.sync != nil || !n.cfg.Role.produces() {
 			continue
 		}
-		if p.num != 0 && p.answers && !n.hung && c.since(p.at) > probeWait+s.rtt && s.heard > p.at {
-			p.stuck = true
+		if p.num != 0 && c.since(p.at) > probeWait+s.rtt {
+			if p.num = 0; p.answers && !n.hung && s.heard > p.at {
+				p.missed++
+			}
 		}
 		h := c.head
 		if in || until > probeNear || h == nil || c.since(h.arrived) < probeSettled || !s.has(h) ||
-			p.at != 0 && c.since(p.at) < probeEvery || p.num != 0 && !p.stuck && c.since(p.at) <= probeWait+s.rtt {
+			p.num != 0 || p.at != 0 && c.since(p.at) < probeEvery {
 			continue
 		}
 		if x := c.blocks.get(h.prev); x == nil || !s.has(x) || c.since(x.arrived) < probeWait {
@@ -55,8 +61,10 @@ func (c *Core) watchApplied() {
 
 // sawBlock notes that a node sent a block: whatever is below it was applied.
 func (n *node) sawBlock(num uint32) {
-	if p := &n.applied; p.num != 0 && num >= p.num {
+	p := &n.applied
+	if p.num != 0 && num >= p.num {
 		p.answers = p.answers || num == p.num // a later one is its own, made in the meantime
-		p.num, p.stuck = 0, false
+		p.num = 0
 	}
+	p.missed = 0
 }

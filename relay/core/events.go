@@ -61,6 +61,7 @@ type Event struct {
 	Num      uint32
 	ID       p2pwire.ID
 	Detail   string
+	Lacked   string       // of EventLead: what kept the previous lead from leading on, in words
 	Round    []SlotRecord // of a round; the observer may keep it
 	Role     ClusterRole  // of EventRole
 	Epoch    uint64

@@ -31,6 +31,10 @@ func (c *Core) setLead(n *node, why Reason) {
 	if !t.known {
 		t.since = c.now.Mono
 	}
+	lacked := ""
+	if o := t.find(old); o != nil && why == ReasonLeadUnfit {
+		lacked = c.unfit(o)
+	}
 	t.lead, t.known, t.wanted = n.cfg.Name, true, ""
 	c.release(n)
 	if o := t.find(old); o != nil && o.cfg.Role.produces() {
@@ -40,7 +44,7 @@ func (c *Core) setLead(n *node, why Reason) {
 	t.unfit = 0
 	t.past[t.nextPast] = leadChange{at: c.wall(), node: t.lead, previous: old, why: why}
 	t.nextPast = (t.nextPast + 1) % len(t.past)
-	e := Event{Kind: EventLead, Reason: why, Side: Internal, Node: t.lead, Detail: old}
+	e := Event{Kind: EventLead, Reason: why, Side: Internal, Node: t.lead, Detail: old, Lacked: lacked}
 	if n.s != nil {
 		e.Session, e.Remote = n.s.id, n.s.info.Remote
 	}
@@ -152,7 +156,7 @@ func (c *Core) fitter(a, b *node) bool {
 	for _, f := range [...]func(*node) bool{
 		func(n *node) bool { return !n.drained },
 		func(n *node) bool { return c.ails(n) == "" },
-		func(n *node) bool { return !n.applied.stuck },
+		func(n *node) bool { return !n.applied.stuck() },
 		func(n *node) bool { return c.lacks(n) == "" },
 		func(n *node) bool { return !n.held || c.armed(n) },
 	} {
@@ -214,7 +218,7 @@ func (c *Core) chooseLead() {
 		if t.unfit == 0 {
 			t.unfit = max(c.now.Mono, 1)
 		}
-		if n := c.standby(l); n != nil && (c.ails(n) == "" && !n.applied.stuck || l.s == nil) && (!l.hung || c.hangs(l, n)) &&
+		if n := c.standby(l); n != nil && (c.ails(n) == "" && !n.applied.stuck() || l.s == nil) && (!l.hung || c.hangs(l, n)) &&
 			(l.s == nil || c.since(t.unfit) >= unfitFor || until < eve) {
 			reason := ReasonLeadUnfit
 			if l.s == nil {
@@ -258,7 +262,7 @@ func (c *Core) unfit(l *node) string {
 	if why == "" && c.reign.mode == TakeoverAPI && l.fault != "" {
 		why = "producer API: " + l.fault
 	}
-	if why == "" && l.applied.stuck {
+	if why == "" && l.applied.stuck() {
 		why = "does not apply blocks"
 	}
 	if why == "" && l.voted != 0 && c.reign.ourVote-l.voted > 2*unfitFor {
