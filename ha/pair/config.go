@@ -34,22 +34,37 @@ type Timing struct {
 	FailbackAfter time.Duration
 }
 
-// The presets. A takeover without any answer is due EchoWait after its slot was, plus a round trip to
-// the nearest network peer, plus BidWait if the link to the other relay is still up.
+// The presets. R is the longest round trip between the two relays, and between each and its nearest network peer:
+// 2 ms, 20 ms and 80 ms. A block that its node has in time is acknowledged R after it was due, and after
+// claim_wait (R or more) at the latest it leaves alone; the other relay has seen it in the network
+// another R later, for which there is guard (with at least 30 ms for two clocks that differ). What echo_wait
+// is longer than both together is how late a node may be without the right to write alone passing by:
+// 60 to 130 ms.
+//
+// A takeover lets out what it holds echo_wait + R after it was due, when the network has answered; if the
+// link to the other relay is still up, not before bid_wait either. Half an R later it is with the network.
+// The last block of a round is due 450 ms before its timestamp (Spring), and the others 462.5 ms before the
+// next one: up to there a takeover costs nothing.
 
-// Local is for both relays on one machine or rack.
-func Local() Timing { return preset(5*time.Millisecond, 10*time.Millisecond, 150*time.Millisecond) }
+// Local is for both relays on one machine or rack: 152 ms, at most 170 ms.
+func Local() Timing {
+	return preset(5*time.Millisecond, 10*time.Millisecond, 150*time.Millisecond, 20*time.Millisecond)
+}
 
-// LAN is for both relays at one site.
-func LAN() Timing { return preset(10*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond) }
+// LAN is for both relays at one site: up to 220 ms, at most 240 ms.
+func LAN() Timing {
+	return preset(10*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond, 40*time.Millisecond)
+}
 
-// WAN is for sites up to about 80 ms (round trip) apart.
-func WAN() Timing { return preset(40*time.Millisecond, 120*time.Millisecond, 350*time.Millisecond) }
+// WAN is for sites up to about 80 ms (round trip) apart: up to 380 ms, at most 420 ms.
+func WAN() Timing {
+	return preset(40*time.Millisecond, 120*time.Millisecond, 300*time.Millisecond, 120*time.Millisecond)
+}
 
-func preset(beat, claim, echo time.Duration) Timing {
+func preset(beat, claim, echo, bid time.Duration) Timing {
 	return Timing{
 		Heartbeat: beat, ClaimWait: claim, EchoWait: echo, Guard: max(50*time.Millisecond, claim),
-		BidWait: 2 * claim, GapLimit: 100 * time.Millisecond, StartWait: 3 * time.Second,
+		BidWait: bid, GapLimit: 100 * time.Millisecond, StartWait: 3 * time.Second,
 		ProbeEvery: 20 * time.Millisecond, HandoverWait: 30 * time.Second, FailbackAfter: time.Minute,
 	}
 }
