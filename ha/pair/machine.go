@@ -302,6 +302,7 @@ func (m *Machine) Wake() time.Duration {
 	}
 	if m.want.on && m.want.first >= 0 {
 		at(m.want.first + t.ClaimWait)
+		at(m.silentAt())
 	}
 	if p := &m.probe; p.last >= p.base && !p.ok {
 		at(p.at + t.ProbeEvery)
