@@ -74,7 +74,7 @@ func (c *Config) Timing() (pair.Timing, error) {
 		return t, fmt.Errorf("no preset %q: choose local, lan or wan", c.Preset)
 	}
 	if c.ClaimWait > 0 {
-		t.ClaimWait, t.BidWait, t.Guard = c.ClaimWait, 2*c.ClaimWait, max(t.Guard, c.ClaimWait)
+		t.ClaimWait, t.BidWait, t.Guard = c.ClaimWait, max(t.BidWait, c.ClaimWait), max(t.Guard, c.ClaimWait)
 	}
 	if c.EchoWait > 0 {
 		t.EchoWait = c.EchoWait

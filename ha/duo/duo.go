@@ -215,7 +215,7 @@ func (d *Member) Pump(now core.Instant, _ engine.ClusterHost) time.Duration {
 	}
 	d.m.Tick(now.Mono)
 	d.carryOut(now)
-	return now.Mono + min(d.cfg.Pair.Timing.Heartbeat, d.cfg.Pair.Timing.ClaimWait/4, healthEvery)
+	return min(d.m.Wake(), now.Mono+min(d.cfg.Pair.Timing.ClaimWait/4, healthEvery))
 }
 
 // carryOut does what the machine decided, until it wants nothing more.

@@ -214,7 +214,7 @@ func (m *Machine) decideWant() {
 	switch {
 	case m.unsure:
 		w.why = ReasonUnsure
-	case m.link && w.first >= 0 && m.now-w.first < t.ClaimWait && !m.rules.noAck:
+	case m.link && w.first >= 0 && m.now < min(w.first+t.ClaimWait, m.silentAt()) && !m.rules.noAck:
 		w.why = ReasonAwaitAck
 	case m.now < m.settle:
 		w.why = ReasonSettling
@@ -226,6 +226,17 @@ func (m *Machine) decideWant() {
 		m.alone(e)
 	}
 }
+
+// silentAt is when the other relay is not waited for any more, unless it says something before: the last it
+// said is so long ago that an answer is not to be expected.
+func (m *Machine) silentAt() time.Duration {
+	if m.peer.at == 0 {
+		return never // the link has only just come up
+	}
+	return m.peer.at + max(3*m.cfg.Timing.Heartbeat, m.cfg.Timing.ClaimWait)
+}
+
+const never = time.Duration(1<<63 - 1)
 
 // alone lets a claim out that nobody acknowledged.
 func (m *Machine) alone(e *entry) {

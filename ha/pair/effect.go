@@ -29,8 +29,9 @@ const (
 	// EffectDrain: after a pause: links and network input are read empty and passed on, then Drained is
 	// called. Nothing is decided before.
 	EffectDrain
-	// EffectProbe: a time message goes to every network session at once. When one of them answers it,
-	// and all that came before on that session was passed on, Answered(Probe) is called.
+	// EffectProbe: a time message goes at once to every network session that was not sent one for this Probe
+	// yet. When one of them answers it, and all that came before on that session was passed on,
+	// Answered(Probe) is called.
 	EffectProbe
 	// EffectNeed: the other relay lacks the bytes of ID: Give passes them.
 	EffectNeed

@@ -286,6 +286,33 @@ func (m *Machine) decide() {
 	}
 }
 
+// Wake is the next moment at which time alone decides something about a slot: Tick should be called then.
+// It is below now+Heartbeat, and after now.
+func (m *Machine) Wake() time.Duration {
+	t := &m.cfg.Timing
+	next := m.now + t.Heartbeat
+	at := func(x time.Duration) {
+		if x > m.now && x < next {
+			next = x
+		}
+	}
+	for _, d := range m.windows.dues {
+		at(d.at + m.lose())
+		at(d.at + m.gain())
+	}
+	if m.want.on && m.want.first >= 0 {
+		at(m.want.first + t.ClaimWait)
+		at(m.silentAt())
+	}
+	if p := &m.probe; p.last >= p.base && !p.ok {
+		at(p.at + t.ProbeEvery)
+	}
+	at(m.sent + t.Heartbeat)
+	at(m.bid.at + t.BidWait)
+	at(m.settle)
+	return next
+}
+
 // contact tells that the other relay is standby and was heard just now.
 func (m *Machine) contact() bool {
 	t := &m.cfg.Timing

@@ -9,8 +9,6 @@ import (
 	"bprelay/p2pwire"
 )
 
-const ms = time.Millisecond
-
 // duo is two machines with a link of 1 ms. Every message passes through the encoding. The network
 // answers probes after 5 ms if it is there.
 type duo struct {
@@ -409,7 +407,7 @@ func TestSettingsDiffer(t *testing.T) {
 		if !d.alarmed(i, ReasonSettings) {
 			t.Errorf("relay %d is silent about it", i)
 		}
-		if m.gain() != 350*ms || m.lose() != 150*ms {
+		if m.gain() != 300*ms || m.lose() != 150*ms {
 			t.Errorf("relay %d waits %v and ends its right after %v, want the safer of both", i, m.gain(), m.lose())
 		}
 	}

@@ -8,9 +8,10 @@ import (
 
 // probe asks the network whether it is still there.
 type probe struct {
-	last   uint64        // number of the last one sent
+	last   uint64        // number of the last question
 	base   uint64        // the first one whose answer counts
-	at     time.Duration // when the last one was sent
+	first  time.Duration // when the last question was sent first
+	at     time.Duration // when it was sent last
 	ok     bool
 	anchor p2pwire.Slot // what it is about: these many slots missed after that one
 	missed int
@@ -102,13 +103,19 @@ func (m *Machine) proven(k int) bool {
 	if p.ok || m.rules.noProof {
 		return true
 	}
-	if p.last < p.base || m.now-p.at >= m.cfg.Timing.ProbeEvery {
-		if p.last >= p.base {
-			m.alarm(ReasonNoProof, Claim{}, "")
-		}
-		p.last, p.at = p.last+1, m.now
-		m.emit(Effect{Kind: EffectProbe, Probe: p.last})
+	switch {
+	case p.last < p.base:
+		p.last, p.first = p.last+1, m.now
+	case m.now-p.at < m.cfg.Timing.ProbeEvery:
+		return false
 	}
+	if m.now-p.first >= m.cfg.Timing.BidWait {
+		m.alarm(ReasonNoProof, Claim{}, "")
+	}
+	// Asked again it is the same question, for sessions that came meanwhile: an answer may be longer under
+	// way than ProbeEvery.
+	p.at = m.now
+	m.emit(Effect{Kind: EffectProbe, Probe: p.last})
 	return false
 }
 

@@ -90,7 +90,8 @@ type relay struct {
 	dropped [worldSlots]uint8 // candidates that were denied
 	asked   int8              // slot of the pending claim, -1 none
 	askedID blockID
-	synced  bool // it knows what the network has since its start
+	synced  bool   // it knows what the network has since its start
+	probed  uint64 // the last question put to the network's session
 
 	link     bool
 	lastLink int
@@ -328,6 +329,8 @@ func (w *world) network() {
 				// The session was closed with what was behind.
 				if x.probe == 0 {
 					r.written[x.slot] = false
+				} else {
+					r.probed = 0 // the next session is asked anew
 				}
 			case !x.late && x.until != 0 && int(x.until) <= w.t && (r.cutOut || int(x.at) >= w.t):
 				w.logf("%s: session closed at the end of its right, slot %d dropped", memberNames[i], x.slot)
@@ -571,7 +574,10 @@ func (w *world) effect(i int, e Effect) {
 		w.inputs(i, w.now())
 		r.m.Drained(w.now())
 	case EffectProbe:
-		w.write(i, item{probe: e.Probe, at: int16(w.t)})
+		if r.probed != e.Probe {
+			r.probed = e.Probe
+			w.write(i, item{probe: e.Probe, at: int16(w.t)})
+		}
 	case EffectAlarm:
 		w.logf("%s: alarm %s", memberNames[i], e.Reason)
 	}
@@ -700,7 +706,7 @@ func (w *world) hash(buf []byte) (uint64, []byte) {
 	}
 	for i := range w.r {
 		r := &w.r[i]
-		bit(r.down, r.paused, r.synced, r.link, r.fin, r.rst, r.cutLink, r.cutOut, r.cutIn, r.cutNode[0], r.cutNode[1], r.holding)
+		bit(r.down, r.paused, r.synced, r.link, r.fin, r.rst, r.cutLink, r.cutOut, r.cutIn, r.cutNode[0], r.cutNode[1], r.holding, r.probed == r.m.probe.last)
 		for s := range worldSlots {
 			put(int(r.cands[s]), int(r.book[s]), int(r.perm[s]), int(r.shown[s]), int(r.dropped[s]))
 			bit(r.written[s])

@@ -277,15 +277,19 @@ func (c *Core) setVerified(b *block) {
 	// What the keys known here do not tell, our nodes do; but they do not look at what is irreversible,
 	// and only about a block as high as the head one can be sure that it is not.
 	judged := !b.signed && (c.head == nil || b.num >= c.head.num)
+	var ours []*block
 	for x := b; x != nil && x.public && !x.verified; x = c.blocks.get(x.prev) {
 		x.verified = true
 		if judged && c.own[x.producer] != nil && !x.own && !x.signed && x.frame != nil {
-			c.foreignOwn(nil, x)
+			ours = append(ours, x)
 		}
 		c.slotPublic(x)
 		if p := c.blocks.get(x.prev); p != nil && p.claimed && !x.claimed {
 			c.slotEcho(p, EchoBuiltOn, x.arrived)
 		}
+	}
+	for i := len(ours) - 1; i >= 0; i-- {
+		c.foreignOwn(nil, ours[i]) // a standby may let it out: parents first
 	}
 	c.advance(b)
 }

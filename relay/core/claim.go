@@ -195,7 +195,8 @@ func (c *Core) deliverOwn(s *session, b *block) {
 		path[i].has.set(s.lane)
 		c.slotQueued(path[i])
 	}
-	if len(path) > 0 {
+	if n := len(path); n > 0 {
+		s.gaveAt, s.gaveFrom = c.now.Mono, path[n-1].num
 		c.proves(s, b)
 	}
 }

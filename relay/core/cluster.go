@@ -91,7 +91,8 @@ type cluster struct {
 	waiting *block        // the candidate told last
 	fresh   time.Duration // within which a session must have been heard of to get what leaves alone
 	overdue []SessionID
-	probe   uint64        // the question put to the network last; 0: it was answered
+	asked   uint64        // the number of the last question put to the network
+	probe   uint64        // the same; 0: it was answered
 	probed  time.Duration // when
 	told    string        // the lead's state as it was told last
 }
@@ -340,13 +341,21 @@ func (c *Core) Overdue(dst []SessionID) []SessionID {
 }
 
 // Probe asks every network session for a sign of life, under a number that rises. Cluster.Answered is told
-// it with the first that answers, behind everything that came before on that session.
+// it with the first that answers, behind everything that came before on that session. With the number of the
+// last time, only those are asked that were not yet: a second question would make the answer to the first
+// worthless.
 func (c *Core) Probe(now Instant, n uint64) {
 	c.enter(now)
 	defer c.settle()
-	c.ha.probe, c.ha.probed = n, c.now.Mono
+	if n < c.ha.asked || n == c.ha.asked && c.ha.probe == 0 {
+		return // it was answered
+	}
+	again := n == c.ha.asked
+	if !again {
+		c.ha.asked, c.ha.probe, c.ha.probed = n, n, c.now.Mono
+	}
 	for _, s := range slices.Clone(c.network) {
-		if !s.closing {
+		if !s.closing && !(again && s.pingAt >= c.ha.probed) {
 			c.ping(s)
 		}
 	}

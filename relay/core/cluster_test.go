@@ -478,3 +478,21 @@ func TestAnswerBehindABlockIsAnEcho(t *testing.T) {
 		t.Fatalf("echoes %v, want x", al.echoes)
 	}
 }
+
+// Blocks of an earlier life that the network shows are claimed when one of our nodes has vouched for the last:
+// the parents first, since they go to whoever lacks them.
+func TestShownBlocksLeaveParentsFirst(t *testing.T) {
+	_, r, n, a, b, head := warmStandby(t)
+	n2 := r.network("net2", head)
+	r.run(50 * time.Millisecond)
+	n2.clear()
+	r.until(base, 40*time.Millisecond)
+	x := makeBlock(head, base, ourName, mark(1))
+	x1 := makeBlock(x, base+1, ourName, mark(2))
+	x2 := makeBlock(x1, base+2, ourName, mark(3))
+	n.send(x.frame, x1.frame, x2.frame)
+	a.handshake(head, x2) // whichever of them was given the blocks
+	b.handshake(head, x2)
+	r.run(150 * time.Millisecond)
+	n2.want(x, x1, x2)
+}

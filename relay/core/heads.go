@@ -170,7 +170,7 @@ func (c *Core) resend(s *session, head *block) {
 	}
 	// What was written to it less than a round trip ago may have crossed the handshake.
 	old := tip
-	for old != nil && old.claimed && old.has.has(s.lane) && c.since(old.left) <= s.rtt+crossing {
+	for old != nil && old.claimed && old.has.has(s.lane) && c.since(s.given(old)) <= s.trip()+crossing {
 		old = c.blocks.get(old.prev)
 	}
 	if old == nil || c.extends(head, old) {
@@ -191,6 +191,25 @@ func (c *Core) resend(s *session, head *block) {
 
 // resendGap is the least time between two resends to a peer that stays at the same head.
 const resendGap = 2 * time.Second
+
+// given is when a claimed block that a session has was written to it.
+func (s *session) given(b *block) time.Duration {
+	if b.num >= s.gaveFrom {
+		return max(b.left, s.gaveAt)
+	}
+	return b.left
+}
+
+// trip is the round trip to a peer, or what it may be as long as that was not measured.
+func (s *session) trip() time.Duration {
+	if !s.answers {
+		return unknownTrip
+	}
+	return s.rtt
+}
+
+// unknownTrip is above the round trip between any two places.
+const unknownTrip = 300 * time.Millisecond
 
 // crossing is added to the measured round trip, which is that of an idle moment.
 const crossing = 10 * time.Millisecond

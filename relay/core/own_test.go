@@ -346,3 +346,22 @@ func TestPendingClaim(t *testing.T) {
 		t.Error("the sibling was not withheld")
 	}
 }
+
+// What a network peer said before it can have read our last block does not make it get that again, even if the
+// way to it was never measured.
+func TestHandshakeThatCrossedOurBlock(t *testing.T) {
+	r, _, a, _, head := warm(t)
+	r.until(base, 40*time.Millisecond)
+	x := makeBlock(head, base, ourName, mark(1))
+	p := r.network("net2", head)
+	p.clear()
+	a.send(x.frame)
+	r.run(80 * time.Millisecond)
+	p.handshake(head, head)
+	r.run(20 * time.Millisecond)
+	p.want(x)
+	r.run(300 * time.Millisecond)
+	p.handshake(head, head) // it says so still
+	r.run(20 * time.Millisecond)
+	p.want(x, x)
+}

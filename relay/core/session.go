@@ -57,6 +57,8 @@ type session struct {
 	heard    time.Duration // when the last one that was answered was made
 	took     p2pwire.ID    // network, in a cluster: the own block it was given last, with a time message behind it
 	tookAt   time.Duration // when
+	gaveAt   time.Duration // network: when own blocks were last written to it, and
+	gaveFrom uint32        // the number of the first of them
 	answers  bool          // it answers time messages, as every nodeos does
 	rtt      time.Duration
 	offset   time.Duration // peer's clock minus ours

@@ -17,14 +17,15 @@ type PairEnd struct {
 	// Addr is the address of the other relay; this one dials it if Dials, else it is dialled.
 	Addr  string
 	Dials bool
+	// Silence is how long nothing may come over the link until it counts as down.
+	Silence time.Duration
 	// Changed, if not nil, is told of roles.
 	Changed func(now core.Instant, role core.ClusterRole, epoch uint64, why core.Reason)
 }
 
 const (
-	// linkSilence is how long nothing may come over the link until it counts as down, linkRedial how long
-	// after it went down it is dialled again.
-	linkSilence, linkRedial = 300 * time.Millisecond, 50 * time.Millisecond
+	// linkRedial is how long after it went down the link is dialled again.
+	linkRedial = 50 * time.Millisecond
 	// gapFrom is from when on the relay's being late is told as a pause.
 	gapFrom = 100 * time.Millisecond
 )
@@ -139,7 +140,7 @@ func (l *pairLink) data(chunk []byte) {
 
 // tick does what is due on the link.
 func (l *pairLink) tick() {
-	if l.conn != 0 && l.r.now.Mono-l.heard >= linkSilence {
+	if l.conn != 0 && l.r.now.Mono-l.heard >= l.cfg.Silence {
 		l.down("silent", true)
 	}
 	if l.redial != 0 && l.r.now.Mono >= l.redial {
@@ -171,7 +172,7 @@ func (l *pairLink) pump() {
 func (l *pairLink) timer() time.Duration {
 	next := l.next
 	if l.conn != 0 {
-		next = min(next, l.heard+linkSilence)
+		next = min(next, l.heard+l.cfg.Silence)
 	}
 	if l.redial != 0 {
 		next = min(next, l.redial)

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"bprelay/ha/pair"
 	"bprelay/relay/core"
 	"bprelay/test/simnet"
 )
@@ -20,9 +19,6 @@ func GeneratePair(seed uint64) PairScenario {
 	sc := PairScenario{
 		Seed: seed, Mode: simnet.Mode(rng.IntN(2)), Nodes: 2 + rng.IntN(2), Trx: time.Duration(rng.IntN(3)) * 150 * time.Millisecond,
 		Distance: []time.Duration{0, 0, 5 * time.Millisecond, 40 * time.Millisecond}[rng.IntN(4)],
-	}
-	if sc.Distance > 10*time.Millisecond {
-		sc.Timing = pair.WAN()
 	}
 	if sc.Mode == simnet.Savanna && rng.IntN(3) > 0 {
 		sc.Takeover = core.TakeoverLeash

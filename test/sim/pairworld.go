@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"bprelay/ha/link"
 	"bprelay/ha/pair"
 	"bprelay/p2pwire"
 	"bprelay/relay/core"
@@ -20,7 +21,6 @@ type PairScenario struct {
 	Mode     simnet.Mode
 	Takeover core.Takeover
 	Nodes    int // producing nodes of ours; in Savanna there is one more, which votes
-	Timing   pair.Timing
 	Trx      time.Duration
 	// Distance is the one-way latency between the relays, and between either and the network; 0: next door.
 	Distance time.Duration
@@ -28,6 +28,14 @@ type PairScenario struct {
 	Rounds int
 	Faults []PairFault
 	Log    func(format string, args ...any)
+}
+
+// waits are those of the preset that the distance asks for: the pair's, and the link's for silence.
+func (sc *PairScenario) waits() (pair.Timing, time.Duration) {
+	if sc.Distance > 10*time.Millisecond {
+		return pair.WAN(), link.WAN.Timeout
+	}
+	return pair.LAN(), link.LAN.Timeout
 }
 
 // PairFault is one thing that goes wrong.
@@ -213,14 +221,11 @@ func (x *pairWorld) addRelay(addr string) {
 		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: "fin:1", Role: core.RoleFinalizer})
 	}
 	cfg.Seed[0], cfg.Seed[1], cfg.Seed[2] = byte(x.sc.Seed), addr[6], byte(x.w.Now().Mono/time.Millisecond)
-	timing := x.sc.Timing
-	if timing == (pair.Timing{}) {
-		timing = pair.LAN()
-	}
+	timing, silence := x.sc.waits()
 	first := addr == pairAddrs[0]
 	x.role[addr], x.epoch[addr] = core.ClusterStandby, 0
 	r := NewRelay(RelayConfig{Core: cfg, Nodes: dial, Peers: names("net%d:1", 3), Pair: &PairEnd{
-		Pair: pair.Config{Member: addr, Peer: other, Priority: first, Timing: timing}, Addr: other, Dials: first,
+		Pair: pair.Config{Member: addr, Peer: other, Priority: first, Timing: timing}, Addr: other, Dials: first, Silence: silence,
 		Changed: func(_ core.Instant, role core.ClusterRole, epoch uint64, why core.Reason) {
 			x.role[addr], x.epoch[addr] = role, epoch
 			x.logf("%s is %s (epoch %d): %s", addr, role, epoch, why)

@@ -29,6 +29,7 @@ func main() {
 	lasts := flag.Duration("for", 4*time.Second, "how long a fault lasts")
 	kinds := flag.String("kinds", "", "kinds of faults to play, separated by commas; all if empty")
 	takeover := flag.String("takeover", "leash", "race, leash")
+	distance := flag.Duration("distance", 0, "one-way latency between the relays, and between each and the network; above 10ms with preset wan")
 	legacy := flag.Bool("legacy", false, "a legacy chain (race only)")
 	seeds := flag.Uint64("seeds", 0, "play that many drawn worlds instead of a table")
 	first := flag.Uint64("first", 1, "the first seed")
@@ -56,7 +57,7 @@ func main() {
 		fmt.Printf("seeds %d to %d: %d failed, %d slots double, %s, %.1fs\n", *first, *first+*seeds-1, t.Failed, t.Double, lost(t), time.Since(start).Seconds())
 		failed = t.Failed
 	} else {
-		failed = table(*step, *from, *to, *lasts, *kinds, *takeover, *legacy, *log)
+		failed = table(*step, *from, *to, *lasts, *kinds, *takeover, *distance, *legacy, *log)
 	}
 	if failed > 0 {
 		os.Exit(1)
@@ -71,8 +72,8 @@ func lost(t *sim.PairTotal) string {
 	return "slots lost: " + strings.Join(parts, ", ")
 }
 
-func table(step, from, to, lasts time.Duration, kinds, takeover string, legacy, log bool) (failed int) {
-	base := sim.PairScenario{Mode: simnet.Savanna, Nodes: 2, Trx: 250 * time.Millisecond}
+func table(step, from, to, lasts time.Duration, kinds, takeover string, distance time.Duration, legacy, log bool) (failed int) {
+	base := sim.PairScenario{Mode: simnet.Savanna, Nodes: 2, Trx: 250 * time.Millisecond, Distance: distance}
 	if legacy {
 		base.Mode = simnet.Legacy
 	}
