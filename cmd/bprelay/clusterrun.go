@@ -41,7 +41,7 @@ func joinCluster(cfg *config.Config, o *relay.Options, log *slog.Logger) error {
 }
 
 // runWitness is one witness's life, from a valid configuration to ctx's end.
-func runWitness(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func runWitness(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher) error {
 	cc, err := clusterConfig(cfg, log)
 	if err != nil {
 		return misused(err)
@@ -54,6 +54,9 @@ func runWitness(ctx context.Context, cfg *config.Config, log *slog.Logger) error
 		return failed(err)
 	}
 	log.Info("witness started", "member", cc.Name, "link", cc.ListenLink, "gossip", cc.ListenGossip)
+	if w != nil {
+		w.Started()
+	}
 	<-ctx.Done()
 	log.Info("signal received, ending")
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)

@@ -119,6 +119,9 @@ type quorumRelay struct {
 
 var _ engine.Cluster = (*quorumRelay)(nil)
 
+// Durable implements engine.Cluster: a majority has it on disk.
+func (*quorumRelay) Durable() bool { return true }
+
 func (r *quorumRelay) Attach(_ engine.ClusterHost, wake func()) { r.d.Attach(wake) }
 
 func (r *quorumRelay) Claim(now core.Instant, cl core.Claim) core.Verdict {
@@ -165,6 +168,8 @@ func (q quorumHost) SetRole(now quorum.Instant, r quorum.Role, epoch uint64) {
 	}
 	q.h.SetClusterRole(core.Instant(now), role, epoch, core.ReasonActiveMajority)
 }
+
+func (q quorumHost) Linked(now quorum.Instant, up bool) { q.h.ClusterLink(core.Instant(now), up) }
 
 func (q quorumHost) Adopt(now quorum.Instant, cl quorum.Claim) (bool, error) {
 	return q.h.Adopt(core.Instant(now), core.Claim(cl))
