@@ -25,6 +25,7 @@ func joinCluster(cfg *config.Config, o *relay.Options, log *slog.Logger) error {
 			return failed(err)
 		}
 		o.Cluster = q
+		o.Engine.Core.EchoWait = cc.EchoWait // 0: the core's own
 		return nil
 	}
 	timing, err := cc.Timing()
@@ -83,7 +84,7 @@ func clusterOptions(cfg *config.Config) cluster.Config {
 	cl := &cfg.Cluster
 	c := cluster.Config{
 		Name: cl.Name, Priority: cl.PriorityMember, GossipKeyFile: cl.GossipKeyFile,
-		ListenLink: cl.ListenLink, ListenGossip: cl.ListenGossip, Preset: string(cl.Preset),
+		ListenLink: cl.ListenLink, ListenGossip: cl.ListenGossip, Preset: string(cl.Preset), RTTMax: cl.RTTMax,
 		ClaimWait: cl.ClaimWait, EchoWait: cl.EchoWait, Failback: cl.Failback, StateDir: cfg.StateDir,
 	}
 	for _, m := range cl.Members {

@@ -42,7 +42,7 @@ func NewQuorum(cfg Config) (*Quorum, error) {
 		o.Members = append(o.Members, quorum.Member{Name: m.Name, Address: m.Link, Witness: m.Witness})
 	}
 	var err error
-	if o.Timing, err = quorum.TimingOf(cfg.Preset); err != nil {
+	if o.Timing, err = cfg.QuorumTiming(); err != nil {
 		return nil, err
 	}
 	if o.Listener, err = net.Listen("tcp", cfg.ListenLink); err != nil {
