@@ -284,7 +284,7 @@ func (d *decoder) checkJournal(c *Config) {
 	switch {
 	case c.StateDir == "" && c.Journal == JournalStrict:
 		d.warn("journal", "strict has no effect without state_dir")
-	case c.StateDir != "" && c.ChainID.IsZero():
+	case c.StateDir != "" && c.ChainID.IsZero() && !c.Cluster.Witness(): // which has no journal
 		d.fail("state_dir", c.StateDir, bad("give chain_id too, or remove it", "is for a journal, which belongs to one chain: chain_id is missing"))
 	}
 }

@@ -140,12 +140,20 @@ relay.yaml:10: cluster.members: has 3, and a pair has 2; give the two relays, or
 }
 
 func TestClusterWarnings(t *testing.T) {
+	three := listOf(memberA, memberB, memberW)
+	quorum := []string{"chain_id: " + strings.Repeat("ab", 32), "state_dir: /s"}
+	with := func(mode, members, option string) string {
+		return strings.Replace(cluster(mode, members, quorum...), "cluster:\n", "cluster:\n  "+option+"\n", 1)
+	}
 	memberX := strings.NewReplacer("name: w", "name: x", "10.0.0.3", "10.0.0.4").Replace(memberW)
 	for _, c := range []struct{ name, text, want string }{
 		{"members for nobody", cluster("standalone", listOf(memberA, memberB)), `relay.yaml:10: cluster.members: has no effect: cluster.mode is standalone`},
 		{"pair without state", cluster("pair", listOf(memberA, memberB)), `relay.yaml: state_dir: is missing: a member of the pair that restarts while the other one is gone has the start fence`},
 		{"even number", cluster("quorum", listOf(memberA, memberB, memberW, memberX), "chain_id: "+strings.Repeat("ab", 32), "state_dir: /s"),
 			`relay.yaml:10: cluster.members: 4 members bear the loss of 1, as 3 would`},
+		{"round trips of a pair", with("pair", listOf(memberA, memberB), "rtt_max: 100ms"), `relay.yaml:8: cluster.rtt_max: has no effect: cluster.mode is pair`},
+		{"short round trips", with("quorum", three, "rtt_max: 10ms"),
+			`relay.yaml:8: cluster.rtt_max: 10ms leaves a member 40ms to show itself: a busy processor or disk will look like a death; 23ms is what lan has`},
 		{"whose votes", strings.Replace(cluster("pair", listOf(memberA, memberB), "chain_id: "+strings.Repeat("ab", 32), "state_dir: /s"), voting(least), least, 1),
 			`relay.yaml: producers[0].finalizer_keys: is missing: a Savanna chain's votes of ours are not told from others' in a cluster, and held nodes get none`},
 	} {

@@ -200,6 +200,7 @@ cluster:
   credentials: {ca: /c/ca.crt, cert: /c/r1.crt, key: /c/r1.key}
   gossip_key_file: /c/keys
   preset: wan
+  rtt_max: 90ms
   claim_wait: 250ms
   echo_wait: 400ms
   failback: true
@@ -274,7 +275,7 @@ log: {level: debug, format: json}
 			},
 			PriorityMember: "r2", ListenLink: "0.0.0.0:9871", ListenGossip: "10.0.0.9:7947",
 			CA: "/c/ca.crt", Cert: "/c/r1.crt", Key: "/c/r1.key", GossipKeyFile: "/c/keys", Preset: ClusterWAN,
-			ClaimWait: 250 * time.Millisecond, EchoWait: 400 * time.Millisecond, Failback: true,
+			RTTMax: 90 * time.Millisecond, ClaimWait: 250 * time.Millisecond, EchoWait: 400 * time.Millisecond, Failback: true,
 		},
 		Log: Log{Level: slog.LevelDebug, Format: LogJSON},
 	}

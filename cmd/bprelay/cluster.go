@@ -102,7 +102,7 @@ func newClusterRenewCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "renew --dir DIR --member NAME",
 		Short:   "Make a new certificate for a member's key",
-		Long:    "Puts a new certificate in place of a member's old one. The key stays, and so does its pin. Bring the\nfile to the member and restart it; the others need nothing.",
+		Long:    "Puts a new certificate in place of a member's old one. The key stays, and so does its pin. Bring the\nfile to the member, which reads it again within seconds; nobody needs a restart.",
 		Example: "  bprelay cluster renew --dir cluster --member relay-a",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -25,6 +25,7 @@ func joinCluster(cfg *config.Config, o *relay.Options, log *slog.Logger) error {
 			return failed(err)
 		}
 		o.Cluster = q
+		o.Engine.Core.EchoWait = cc.EchoWait // 0: the core's own
 		return nil
 	}
 	timing, err := cc.Timing()
@@ -41,7 +42,7 @@ func joinCluster(cfg *config.Config, o *relay.Options, log *slog.Logger) error {
 }
 
 // runWitness is one witness's life, from a valid configuration to ctx's end.
-func runWitness(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+func runWitness(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher) error {
 	cc, err := clusterConfig(cfg, log)
 	if err != nil {
 		return misused(err)
@@ -54,6 +55,9 @@ func runWitness(ctx context.Context, cfg *config.Config, log *slog.Logger) error
 		return failed(err)
 	}
 	log.Info("witness started", "member", cc.Name, "link", cc.ListenLink, "gossip", cc.ListenGossip)
+	if w != nil {
+		w.Started()
+	}
 	<-ctx.Done()
 	log.Info("signal received, ending")
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
@@ -80,7 +84,7 @@ func clusterOptions(cfg *config.Config) cluster.Config {
 	cl := &cfg.Cluster
 	c := cluster.Config{
 		Name: cl.Name, Priority: cl.PriorityMember, GossipKeyFile: cl.GossipKeyFile,
-		ListenLink: cl.ListenLink, ListenGossip: cl.ListenGossip, Preset: string(cl.Preset),
+		ListenLink: cl.ListenLink, ListenGossip: cl.ListenGossip, Preset: string(cl.Preset), RTTMax: cl.RTTMax,
 		ClaimWait: cl.ClaimWait, EchoWait: cl.EchoWait, Failback: cl.Failback, StateDir: cfg.StateDir,
 	}
 	for _, m := range cl.Members {

@@ -78,6 +78,16 @@ func clusterLines(cfg *config.Config, me *creds.Identity, now time.Time) (string
 	} else {
 		n := len(cl.Members)
 		fmt.Fprintf(&b, "  what goes out is decided by %d of %d: without so many nothing does\n", n/2+1, n)
+		cc := clusterOptions(cfg)
+		t, err := cc.QuorumTiming()
+		if err != nil {
+			return "", err
+		}
+		early, late := t.Detection()
+		half, most := t.Takeover()
+		fmt.Fprintf(&b, "  round trips of up to %s (rtt_max): heartbeat 4 x rtt_max = %s, election 4 x heartbeat = %s, lease heartbeat / 2 = %s;\n"+
+			"  a dead active is missed after %s to %s, another relay lets blocks out within %s in half of all cases and %s in 99 of 100\n",
+			t.RTTMax(), t.Heartbeat, t.Election, t.Lease, early, late, half, most)
 	}
 	early, late := preset.Detection(len(cl.Members))
 	fmt.Fprintf(&b, "  preset %s: a silent link is down after %s to %s; gossip calls a silent member dead after %s to %s\n",

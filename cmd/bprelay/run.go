@@ -49,7 +49,7 @@ type watcher interface {
 // run is one relay's life, from a valid configuration to ctx's end. w may be nil.
 func run(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher) error {
 	if cfg.Cluster.Witness() {
-		return runWitness(ctx, cfg, log)
+		return runWitness(ctx, cfg, log, w)
 	}
 	options, err := relayOptions(cfg)
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"bprelay/ha/link"
 	"bprelay/ha/members"
 	"bprelay/ha/pair"
+	"bprelay/ha/quorum"
 	"bprelay/relay/core"
 	"bprelay/relay/engine"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	ListenLink, ListenGossip string
 	// Preset is local, lan or wan.
 	Preset string
+	// RTTMax is the longest healthy round trip between members of a quorum; 0: the preset's.
+	RTTMax time.Duration
 	// ClaimWait and EchoWait are instead of the preset's, if not 0.
 	ClaimWait, EchoWait time.Duration
 	Failback            bool
@@ -80,6 +83,14 @@ func (c *Config) Timing() (pair.Timing, error) {
 		t.EchoWait = c.EchoWait
 	}
 	return t, nil
+}
+
+// QuorumTiming is the quorum's timing by preset, or by the longest round trip that was configured.
+func (c *Config) QuorumTiming() (quorum.Timing, error) {
+	if c.RTTMax > 0 {
+		return quorum.TimingFor(c.RTTMax)
+	}
+	return quorum.TimingOf(c.Preset)
 }
 
 // Pair is this relay's part in a pair. Its methods may be called from any goroutine.

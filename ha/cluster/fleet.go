@@ -14,8 +14,14 @@ import (
 	"bprelay/relay/core"
 )
 
-// publishEvery is how often a member's record is made anew.
-const publishEvery = time.Second
+const (
+	// publishEvery is how often a member's record is made anew.
+	publishEvery = time.Second
+	// rereadEvery is how often its credentials are read again, remindEvery how often somebody is told that they
+	// end soon.
+	rereadEvery = 5 * time.Second
+	remindEvery = time.Hour
+)
 
 // fleet is what every member has to do with all others, whoever decides: gossip, and records.
 type fleet struct {
@@ -29,7 +35,11 @@ type fleet struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	role core.ClusterStatus // as it was told last; of the publishing goroutine
+	// The rest belongs to the publishing goroutine.
+	role     core.ClusterStatus // as it was told last
+	reread   time.Time
+	reminded time.Time
+	trouble  string // why the credentials cannot be read again, as it was told last
 }
 
 func (f *fleet) init(cfg Config) (err error) {
@@ -84,11 +94,36 @@ func (f *fleet) publish(ctx context.Context, status func(context.Context) (core.
 		if st, err := status(ctx); err == nil {
 			f.say(&st, links())
 		}
+		f.renew(time.Now())
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
+	}
+}
+
+// renew reads the credentials again, if they were renewed, and says when they end soon.
+func (f *fleet) renew(now time.Time) {
+	if now.Sub(f.reread) < rereadEvery {
+		return
+	}
+	f.reread = now
+	changed, err := f.cfg.Identity.Reload()
+	switch {
+	case err != nil && err.Error() != f.trouble:
+		f.trouble = err.Error()
+		f.log.Error("credentials cannot be read again: what was read before counts on", "error", err)
+	case err == nil:
+		f.trouble = ""
+	}
+	if changed {
+		f.reminded = time.Time{}
+		f.log.Info("credentials were read again, and count from the next connection on", "expires", f.cfg.Identity.Expires().Format(time.DateOnly))
+	}
+	if alarm := f.cfg.Identity.Alarm(now); alarm != "" && now.Sub(f.reminded) >= remindEvery {
+		f.reminded = now
+		f.log.Error("credentials end soon", "alarm", alarm)
 	}
 }
 

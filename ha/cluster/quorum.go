@@ -42,7 +42,7 @@ func NewQuorum(cfg Config) (*Quorum, error) {
 		o.Members = append(o.Members, quorum.Member{Name: m.Name, Address: m.Link, Witness: m.Witness})
 	}
 	var err error
-	if o.Timing, err = quorum.TimingOf(cfg.Preset); err != nil {
+	if o.Timing, err = cfg.QuorumTiming(); err != nil {
 		return nil, err
 	}
 	if o.Listener, err = net.Listen("tcp", cfg.ListenLink); err != nil {
@@ -119,6 +119,9 @@ type quorumRelay struct {
 
 var _ engine.Cluster = (*quorumRelay)(nil)
 
+// Durable implements engine.Cluster: a majority has it on disk.
+func (*quorumRelay) Durable() bool { return true }
+
 func (r *quorumRelay) Attach(_ engine.ClusterHost, wake func()) { r.d.Attach(wake) }
 
 func (r *quorumRelay) Claim(now core.Instant, cl core.Claim) core.Verdict {
@@ -165,6 +168,8 @@ func (q quorumHost) SetRole(now quorum.Instant, r quorum.Role, epoch uint64) {
 	}
 	q.h.SetClusterRole(core.Instant(now), role, epoch, core.ReasonActiveMajority)
 }
+
+func (q quorumHost) Linked(now quorum.Instant, up bool) { q.h.ClusterLink(core.Instant(now), up) }
 
 func (q quorumHost) Adopt(now quorum.Instant, cl quorum.Claim) (bool, error) {
 	return q.h.Adopt(core.Instant(now), core.Claim(cl))

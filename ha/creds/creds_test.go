@@ -1,6 +1,7 @@
 package creds
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -55,7 +56,7 @@ func TestCreate(t *testing.T) {
 	for _, m := range []string{"relay-a", "Relay_B", "w.1"} {
 		files = append(files, CertFile(m), KeyFile(m))
 		i := identity(t, options(dir, m, "relay-a", "Relay_B", "w.1"))
-		if c := i.cert.Leaf; c.Subject.CommonName != m || c.DNSNames[0] != m || c.IsCA || len(c.ExtKeyUsage) != 2 {
+		if c := i.held.Load().cert.Leaf; c.Subject.CommonName != m || c.DNSNames[0] != m || c.IsCA || len(c.ExtKeyUsage) != 2 {
 			t.Errorf("%s: %+v", m, c.Subject)
 		}
 		if left := time.Until(i.Expires()); left < 9*365*24*time.Hour || i.Alarm(time.Now()) != "" {
@@ -334,7 +335,7 @@ func TestHandshakes(t *testing.T) {
 	old := a.Client("b")
 	old.MinVersion, old.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
 	anonymous := a.Client("b")
-	anonymous.Certificates = nil
+	anonymous.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &tls.Certificate{}, nil }
 	silent := a.Client("b")
 	silent.NextProtos = nil
 	for _, x := range []struct {
@@ -360,6 +361,51 @@ func TestHandshakes(t *testing.T) {
 			t.Errorf("%s: client %v, server %v", x.name, clientErr, serverErr)
 		}
 	}
+}
+
+// What was renewed counts from the next connection on, for configurations made before as well; what cannot be
+// used changes nothing.
+func TestReload(t *testing.T) {
+	dir := made(t, "a", "b")
+	a, b := identity(t, options(dir, "a", "a", "b")), identity(t, options(dir, "b", "a", "b"))
+	client, server := a.Client("b"), b.Server()
+	var shown *x509.Certificate
+	check := client.VerifyConnection
+	client.VerifyConnection = func(cs tls.ConnectionState) error {
+		shown = cs.PeerCertificates[0]
+		return check(cs)
+	}
+	meet := func() {
+		t.Helper()
+		if clientErr, serverErr := handshake(t, client, server); clientErr != nil || serverErr != nil {
+			t.Fatalf("client %v, server %v", clientErr, serverErr)
+		}
+	}
+	meet()
+	old := shown
+	if changed, err := b.Reload(); changed || err != nil {
+		t.Fatalf("nothing was renewed: %t, %v", changed, err)
+	}
+	if _, err := Renew(Plan{Dir: dir, Members: []string{"b"}, Validity: 100 * 24 * time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if meet(); !shown.Equal(old) {
+		t.Error("it was read too early")
+	}
+	if changed, err := b.Reload(); !changed || err != nil {
+		t.Fatalf("%t, %v", changed, err)
+	}
+	if meet(); shown.Equal(old) || !bytes.Equal(shown.Raw, b.Certificate()) || time.Until(b.Expires()) > 101*24*time.Hour {
+		t.Error("the old one is shown")
+	}
+	path := filepath.Join(dir, CertFile("b"))
+	if err := os.WriteFile(path, leaf(t, dir, "a").Raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := b.Reload(); changed || err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("half a file: %t, %v", changed, err)
+	}
+	meet()
 }
 
 func TestPinText(t *testing.T) {

@@ -12,9 +12,10 @@ const ExpiryAlarm = 30 * 24 * time.Hour
 // Expires is when the first of the member's certificates ends: its own or the CA's. With pins it is the
 // own one's, which then keeps nobody away.
 func (i *Identity) Expires() time.Time {
-	end := i.cert.Leaf.NotAfter
-	if i.ca != nil && i.ca.NotAfter.Before(end) {
-		end = i.ca.NotAfter
+	m := i.held.Load()
+	end := m.cert.Leaf.NotAfter
+	if m.ca != nil && m.ca.NotAfter.Before(end) {
+		end = m.ca.NotAfter
 	}
 	return end
 }
@@ -22,11 +23,12 @@ func (i *Identity) Expires() time.Time {
 // Alarm says what an operator must do about certificates that end within [ExpiryAlarm]; it is empty if
 // there is nothing to do. Ask it about once an hour.
 func (i *Identity) Alarm(now time.Time) string {
-	if i.ca == nil {
+	m := i.held.Load()
+	if m.ca == nil {
 		return "" // pins know no end
 	}
 	what, todo := "certificate of "+i.name, "bprelay cluster renew"
-	if !i.ca.NotAfter.After(i.cert.Leaf.NotAfter) {
+	if !m.ca.NotAfter.After(m.cert.Leaf.NotAfter) {
 		what, todo = "the cluster's CA", "bprelay cluster init in a new directory, for all members"
 	}
 	return expiryText(what, todo, i.Expires(), now)

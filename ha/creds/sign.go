@@ -17,7 +17,7 @@ var ErrSignature = errors.New("wrong signature")
 // Sign signs a text with the member's key. The purpose keeps a signature from being taken for one of
 // another kind.
 func (i *Identity) Sign(purpose string, text []byte) ([]byte, error) {
-	signer, ok := i.cert.PrivateKey.(crypto.Signer)
+	signer, ok := i.held.Load().cert.PrivateKey.(crypto.Signer)
 	if !ok {
 		return nil, errors.New("the member's key cannot sign")
 	}

@@ -39,10 +39,14 @@ func (i *Identity) Peer(cs tls.ConnectionState) (string, error) {
 
 func (i *Identity) config(accept func(name string) error) *tls.Config {
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{i.cert},
-		NextProtos:   []string{Protocol},
-		ClientAuth:   tls.RequireAnyClientCert,
+		MinVersion: tls.VersionTLS13,
+		// Asked for each connection: the files may have been read again since.
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &i.held.Load().cert, nil },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &i.held.Load().cert, nil
+		},
+		NextProtos: []string{Protocol},
+		ClientAuth: tls.RequireAnyClientCert,
 		// Names of hosts mean nothing here: VerifyConnection does all of the checking, on both sides.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(cs tls.ConnectionState) error {

@@ -145,6 +145,9 @@ func (d *Member) Stop(done chan<- struct{}) {
 	})
 }
 
+// Durable implements engine.Cluster: the other relay has a claim in memory.
+func (*Member) Durable() bool { return false }
+
 // Attach implements engine.Cluster.
 func (d *Member) Attach(h engine.ClusterHost, wake func()) {
 	d.mu.Lock()

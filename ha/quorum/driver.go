@@ -37,6 +37,8 @@ const (
 // Host is what the driver may do with the relay's core, in Pump.
 type Host interface {
 	SetRole(now Instant, r Role, epoch uint64)
+	// Linked tells whether the active relay is heard of; on the active, whether another relay is.
+	Linked(now Instant, up bool)
 	Adopt(now Instant, cl Claim) (held bool, err error)
 	AdoptBlock(now Instant, cl Claim, frame []byte) error
 	ApplyLead(now Instant, state []byte) error
@@ -119,6 +121,7 @@ type item struct {
 	list  []Claim
 	reply chan []byte
 	p     *proposal
+	up    bool
 }
 
 type itemKind uint8
@@ -128,6 +131,7 @@ const (
 	itemLed
 	itemRestored
 	itemRole
+	itemLinked
 	itemAnswer
 	itemLeadDone
 	itemFrame
@@ -192,6 +196,9 @@ func (d *Driver) restored(recent []Claim, lead []byte, _ Reign) {
 
 // is implements relay.
 func (d *Driver) is(r Role, epoch uint64) { d.post(item{kind: itemRole, role: r, epoch: epoch}) }
+
+// linked implements relay.
+func (d *Driver) linked(up bool) { d.post(item{kind: itemLinked, up: up}) }
 
 // held implements relay.
 func (d *Driver) held(_ string, id [32]byte) {
@@ -353,6 +360,8 @@ func (d *Driver) handle(now Instant, h Host, it *item) {
 		d.restore(now, h, it.list, it.data)
 	case itemRole:
 		d.become(now, h, it.role, it.epoch)
+	case itemLinked:
+		h.Linked(now, it.up)
 	case itemAnswer:
 		if it.p != d.pending {
 			return

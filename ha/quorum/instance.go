@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,8 @@ type instance struct {
 	cancel  context.CancelFunc
 	bytes   int64 // appended at the last snapshot
 
-	close func() // of the carrier
+	close func()        // of the carrier
+	gone  chan struct{} // closed when raft has ended
 	tasks sync.WaitGroup
 }
 
@@ -56,7 +58,7 @@ type birthSettings struct {
 
 // begin reads what the disk holds and lets raft go on from there.
 func begin(b birthSettings) (in *instance, err error) {
-	in = &instance{notify: make(chan bool, 64), faults: make(chan error, 1)}
+	in = &instance{notify: make(chan bool, 64), faults: make(chan error, 1), gone: make(chan struct{})}
 	fault := func(err error) {
 		in.failed.Store(true)
 		in.gate.shut.Store(true)
@@ -122,8 +124,24 @@ func (in *instance) stop() error {
 	future := in.raft.Shutdown()
 	in.close()
 	err := future.Error()
+	close(in.gone)
 	in.tasks.Wait()
 	return errors.Join(err, in.guard.Close())
+}
+
+// ends has a future of raft's end with raft: what waits in one of its channels when it is shut down is never
+// answered, and whoever waits for that waits for ever. Futures have a field for it, which raft sets in some.
+func (in *instance) ends(f raft.Future) bool {
+	v := reflect.Indirect(reflect.ValueOf(f))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	field := v.FieldByName("ShutdownCh")
+	if !field.IsValid() || !field.CanSet() || field.Type() != reflect.TypeOf(in.gone) {
+		return false // answered already
+	}
+	field.Set(reflect.ValueOf(in.gone))
+	return true
 }
 
 // leads tells whether this member leads, as far as it knows.

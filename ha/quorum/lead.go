@@ -136,13 +136,14 @@ func (n *Node) fresh(in *instance, now time.Time) map[string]report {
 // appoint makes a relay active, if this member really leads: it has to be committed.
 func (n *Node) appoint(in *instance, name string) {
 	f := in.raft.Apply((&entry{kind: kindReign, member: name}).encode(), n.o.Timing.Heartbeat)
-	if err := wait(in.ctx, f, n.o.Timing.Election); err != nil {
+	if err := in.wait(in.ctx, f, n.o.Timing.Election); err != nil {
 		n.log.Debug("a reign was not committed", "of", name, "error", err)
 	}
 }
 
 // wait waits for raft's answer; a disk that hangs may keep it for long.
-func wait(ctx context.Context, f raft.Future, patience time.Duration) error {
+func (in *instance) wait(ctx context.Context, f raft.Future, patience time.Duration) error {
+	in.ends(f)
 	done := make(chan error, 1)
 	go func() { done <- f.Error() }()
 	timer := time.NewTimer(patience)
@@ -168,7 +169,7 @@ func (n *Node) handOn(ctx context.Context, in *instance, to string, why Why) err
 	if !ok || s.Suffrage != raft.Voter {
 		return fmt.Errorf("%s is no voting member", to)
 	}
-	err := wait(ctx, in.raft.LeadershipTransferToServer(s.ID, s.Address), 2*n.o.Timing.Election)
+	err := in.wait(ctx, in.raft.LeadershipTransferToServer(s.ID, s.Address), 2*n.o.Timing.Election)
 	if err != nil {
 		err = fmt.Errorf("hand leadership on to %s: %w", to, err)
 		n.log.Warn("leadership was not handed on", "to", to, "why", string(why), "error", err)

@@ -179,19 +179,19 @@ func (n *Node) admit(ctx context.Context, in *instance, h hello) error {
 	case known && old.ID == id && old.Suffrage == raft.Voter:
 		return nil
 	case known && old.ID != id:
-		if err := n.changed(ctx, in.raft.RemoveServer(old.ID, 0, n.o.Timing.Election)); err != nil {
+		if err := n.changed(ctx, in, in.raft.RemoveServer(old.ID, 0, n.o.Timing.Election)); err != nil {
 			return fmt.Errorf("remove %s with its lost directory: %w", h.Name, err)
 		}
 		n.log.Warn("a member came with another directory: the vote of the old one is over", "of", h.Name)
 	}
 	// Without a vote at first: nobody has to wait for what it lacks.
-	if err := n.changed(ctx, in.raft.AddNonvoter(id, addressOf(id), 0, n.o.Timing.Election)); err != nil {
+	if err := n.changed(ctx, in, in.raft.AddNonvoter(id, addressOf(id), 0, n.o.Timing.Election)); err != nil {
 		return fmt.Errorf("add %s: %w", h.Name, err)
 	}
 	if err := n.caughtUp(ctx, in, h.Name); err != nil {
 		return err
 	}
-	if err := n.changed(ctx, in.raft.AddVoter(id, addressOf(id), 0, n.o.Timing.Election)); err != nil {
+	if err := n.changed(ctx, in, in.raft.AddVoter(id, addressOf(id), 0, n.o.Timing.Election)); err != nil {
 		return fmt.Errorf("let %s vote: %w", h.Name, err)
 	}
 	n.log.Info("a member votes from now on", "of", h.Name)
@@ -237,12 +237,12 @@ func (n *Node) remove(ctx context.Context, in *instance, name string) error {
 		}
 		return fmt.Errorf("%w: %s has handed on, and can go", errAgain, name)
 	}
-	return n.changed(ctx, in.raft.RemoveServer(s.ID, 0, n.o.Timing.Election))
+	return n.changed(ctx, in, in.raft.RemoveServer(s.ID, 0, n.o.Timing.Election))
 }
 
 // changed waits for a change of who votes.
-func (n *Node) changed(ctx context.Context, f raft.IndexFuture) error {
-	err := wait(ctx, f, 4*n.o.Timing.Election)
+func (n *Node) changed(ctx context.Context, in *instance, f raft.IndexFuture) error {
+	err := in.wait(ctx, f, 4*n.o.Timing.Election)
 	for _, passing := range []error{raft.ErrNotLeader, raft.ErrLeadershipLost, raft.ErrLeadershipTransferInProgress, raft.ErrEnqueueTimeout} {
 		if errors.Is(err, passing) {
 			return fmt.Errorf("%w: %w", errAgain, err)

@@ -72,6 +72,8 @@ type relay interface {
 	listener
 	// is: the relay's role changed, everything committed before having been told.
 	is(r Role, epoch uint64)
+	// linked: the active relay is heard of now, or no more; to the active, whether any other relay is.
+	linked(up bool)
 	// held: another relay has a block's bytes.
 	held(by string, id [32]byte)
 	// frame is a block's frame, nil if it is not here.
@@ -117,6 +119,7 @@ type Node struct {
 	asked    time.Time // when the others were asked for a cluster last
 	avoid    string    // whom leadership was not taken by last
 	handNext time.Time // a witness's next try to hand on
+	hears    bool      // the relay was told that the active is heard of
 }
 
 // errStopped means that the member ends.
@@ -269,6 +272,8 @@ func (n *Node) run() {
 			began := time.Now()
 			err = n.live(in)
 			n.setRole(Standby, 0)
+			n.hears = false
+			n.relay.linked(false)
 			if err != nil {
 				n.aside(err.Error())
 			}
@@ -406,6 +411,10 @@ func (n *Node) look(in *instance) {
 		n.log.Info("this member leads", "term", term)
 	}
 	n.setRole(n.standing(in))
+	if up := n.hearsActive(in, now); up != n.hears {
+		n.hears = up
+		n.relay.linked(up)
+	}
 	n.tellHealth(now)
 	if n.leading != 0 && !n.busy {
 		n.lead(in, now)
@@ -444,6 +453,23 @@ func (n *Node) standing(in *instance) (Role, uint64) {
 	return Standby, 0
 }
 
+// hearsActive tells whether the active relay was heard of as lately as a living one would be: within its lease
+// if it leads, as an active does but for one that a witness appointed. On the active it is any other relay.
+func (n *Node) hearsActive(in *instance, now time.Time) bool {
+	r := in.machine.reign()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for name, x := range n.reports {
+		if (name == r.Member || n.role == Active) && now.Sub(x.at) <= 2*n.o.Timing.Heartbeat {
+			if _, leader := in.raft.LeaderWithID(); n.role == Active || nameOf(leader) != name {
+				return true
+			}
+			return now.Sub(in.raft.LastContact()) <= n.o.Timing.Lease
+		}
+	}
+	return false
+}
+
 func (n *Node) setRole(r Role, epoch uint64) {
 	n.mu.Lock()
 	same := n.role == r && n.epoch == epoch
@@ -478,6 +504,7 @@ func (nilRelay) led([]byte)                             {}
 func (nilRelay) reigns(Reign)                           {}
 func (nilRelay) restored([]Claim, []byte, Reign)        {}
 func (nilRelay) is(Role, uint64)                        {}
+func (nilRelay) linked(bool)                            {}
 func (nilRelay) held(string, [32]byte)                  {}
 func (nilRelay) frame(context.Context, [32]byte) []byte { return nil }
 func (nilRelay) moving(time.Time) bool                  { return true }

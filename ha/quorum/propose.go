@@ -67,7 +67,7 @@ func (n *Node) apply(ctx context.Context, in *instance, e []byte) (d Decision, e
 		return d, fmt.Errorf("%w: %w", errAgain, context.DeadlineExceeded)
 	}
 	f := in.raft.Apply(e, patience)
-	if err := wait(ctx, f, patience); err != nil {
+	if err := in.wait(ctx, f, patience); err != nil {
 		// What was not answered may be committed all the same: then everybody hears of it.
 		return d, fmt.Errorf("%w: %w", errAgain, err)
 	}

@@ -117,6 +117,7 @@ type relayRig struct {
 	roles  []string
 	health Health
 	denied int
+	linked bool
 
 	wake chan struct{}
 	stop chan struct{}
@@ -255,6 +256,8 @@ func (h *rigHost) SetRole(_ Instant, role Role, epoch uint64) {
 		h.d.LeadChanged((*relayRig)(h).now(), []byte(fmt.Sprintf("lead of %s in %d", h.name, epoch)))
 	}
 }
+
+func (h *rigHost) Linked(_ Instant, up bool) { h.linked = up }
 
 func (h *rigHost) Adopt(_ Instant, cl Claim) (bool, error) {
 	h.pub.adopt(h.name, cl)

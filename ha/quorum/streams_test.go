@@ -84,6 +84,14 @@ func (b badge) Server() *tls.Config {
 // wired is a cluster over loopback, on real disks and in real time.
 func wired(t testing.TB, secure bool) *rig {
 	t.Helper()
+	r := newWired(t, secure)
+	r.start()
+	return r
+}
+
+// newWired is one that was not started yet.
+func newWired(t testing.TB, secure bool) *rig {
+	t.Helper()
 	r := newRig(t, slices.Clone(members3))
 	listeners := map[string]net.Listener{}
 	var all certs
@@ -123,7 +131,6 @@ func wired(t testing.TB, secure bool) *rig {
 			o.Identity = badge{o.Name, all}
 		}
 	}
-	r.start()
 	return r
 }
 

@@ -64,6 +64,17 @@ func (t Timing) check() error {
 	return err
 }
 
+// Detection is within what time a member misses a leader that fell silent: raft draws it, so that not all do at
+// once.
+func (t Timing) Detection() (early, late time.Duration) { return t.Heartbeat, 2 * t.Heartbeat }
+
+// Takeover is how long it takes from the death of an active to the next block, in half of all cases and in 99 of
+// 100 (TestTakeoverTime). The slower the links, within RTTMax, the longer.
+func (t Timing) Takeover() (half, most time.Duration) { return 4 * t.Heartbeat, 5 * t.Heartbeat }
+
+// RTTMax is what the timing follows from.
+func (t Timing) RTTMax() time.Duration { return t.Heartbeat / 4 }
+
 // commit is how often a leader with nothing to say tells the others what is committed, so how much later
 // than the leader they adopt a claim at most (twice this).
 func (t Timing) commit() time.Duration { return t.Heartbeat / 8 }

@@ -12,6 +12,8 @@ import (
 type Cluster interface {
 	core.Claimer
 	core.Cluster
+	// Durable tells that what is approved is on disk by then: a journal is told, and not waited for.
+	Durable() bool
 	// Attach is called once, before anything else, with the host that Pump gets, too. wake, which any
 	// goroutine may call, brings about a call of Pump.
 	Attach(h ClusterHost, wake func())
@@ -45,11 +47,13 @@ var _ ClusterHost = (*core.Core)(nil)
 // gapFrom is how much later than it meant to a loop must go on for that to be a gap.
 const gapFrom = 100 * time.Millisecond
 
-// joint asks a journal and a cluster at once: a claim stands when both approve.
+// joint asks a cluster, and then a journal: a claim stands when both approve. Not at once: what the journal has
+// may go out after a restart, and a claim that the cluster gave to another block must not.
 type joint struct {
 	journal, cluster core.Claimer
-	open             core.Claim
-	said             [2]core.Verdict // of the open claim: the journal's, the cluster's
+	durable          bool       // Cluster.Durable
+	open             core.Claim // under way
+	granted          bool       // the cluster approved: the journal's answer is waited for
 }
 
 // Who answered.
@@ -61,46 +65,42 @@ const (
 // Claim implements core.Claimer. The core asks for one claim at a time, a failed one again after a while.
 func (j *joint) Claim(now core.Instant, cl core.Claim) core.Verdict {
 	if cl.Foreign {
-		return j.journal.Claim(now, cl) // the cluster knows it by its echo
+		if j.durable {
+			j.cluster.Claim(now, cl)
+		} // else the cluster knows it by its echo
+		return j.journal.Claim(now, cl)
 	}
-	j.open = cl
-	j.said = [2]core.Verdict{j.journal.Claim(now, cl), j.cluster.Claim(now, cl)}
-	return j.together()
+	j.open, j.granted = cl, false
+	v, _ := j.answer(now, byCluster, cl, j.cluster.Claim(now, cl))
+	return v
 }
 
 // Record implements core.ClaimRecorder: nothing waits for the journal's answer.
 func (j *joint) Record(now core.Instant, cl core.Claim) { j.journal.Claim(now, cl) }
 
-// together is what the answers so far come to.
-func (j *joint) together() core.Verdict {
-	v := core.Approved
-	for _, s := range j.said {
-		switch {
-		case s == core.Denied, s == core.Failed && v != core.Denied, s == core.Pending && v == core.Approved:
-			v = s
-		}
-	}
-	if v != core.Pending {
-		j.open = core.Claim{}
-	}
-	return v
-}
-
-// answer takes an answer to what was pending; false means that none follows from it yet, or any more.
-func (j *joint) answer(by int, cl core.Claim, v core.Verdict) (core.Verdict, bool) {
-	if cl != j.open || j.said[by] != core.Pending {
+// answer takes an answer to what is under way; false means that none follows from it yet, or any more.
+func (j *joint) answer(now core.Instant, by int, cl core.Claim, v core.Verdict) (core.Verdict, bool) {
+	if cl != j.open || j.granted != (by == byJournal) {
 		return v, false
 	}
-	j.said[by] = v
-	v = j.together()
-	return v, v != core.Pending
+	if by == byCluster && v == core.Approved {
+		if v = j.journal.Claim(now, cl); j.durable {
+			v = core.Approved
+		}
+		j.granted = true
+	}
+	if v == core.Pending {
+		return v, false
+	}
+	j.open = core.Claim{}
+	return v, true
 }
 
 // claimDecided hands the answer of the journal or the cluster to the core, if it is the last one needed.
 func (lp *loop) claimDecided(by int, cl core.Claim, v core.Verdict) {
 	if lp.joint != nil {
 		var last bool
-		if v, last = lp.joint.answer(by, cl, v); !last {
+		if v, last = lp.joint.answer(lp.now, by, cl, v); !last {
 			return
 		}
 	}
@@ -125,7 +125,7 @@ func (e *Engine) joinCluster() {
 	if e.cfg.Core.Claimer == nil {
 		e.cfg.Core.Claimer = cl
 	} else {
-		e.cfg.Core.Claimer = &joint{journal: e.cfg.Core.Claimer, cluster: cl}
+		e.cfg.Core.Claimer = &joint{journal: e.cfg.Core.Claimer, cluster: cl, durable: cl.Durable()}
 	}
 }
 

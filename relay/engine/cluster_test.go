@@ -26,6 +26,7 @@ func (s *senate) Claim(_ core.Instant, cl core.Claim) core.Verdict {
 	s.asked = append(s.asked, cl)
 	return core.Pending
 }
+func (s *senate) Durable() bool                                   { return false }
 func (s *senate) Holds(core.Instant, core.Claim)                  {}
 func (s *senate) Echo(core.Instant, core.Claim)                   {}
 func (s *senate) Missed(core.Instant, p2pwire.Name, p2pwire.Slot) {}
@@ -118,55 +119,65 @@ func TestOverdueSessionsAreReset(t *testing.T) {
 	readFull(t, good, len("still here"))
 }
 
-// With a journal and a cluster a claim stands when both say so, and falls with the first that denies it.
+// With a journal and a cluster a claim stands when both say so. The journal hears of it only when the cluster
+// has approved: what it has goes out after a restart.
 func TestJournalAndCluster(t *testing.T) {
-	cl := core.Claim{Slot: 7}
+	cl, now := core.Claim{Slot: 7}, core.Instant{}
 	for _, c := range []struct {
-		name    string
-		answers [2]core.Verdict // in turn
-		first   int
-		want    core.Verdict
-		after   int // answers it takes
+		name             string
+		durable          bool
+		cluster, journal core.Verdict
+		want             core.Verdict
+		recorded         bool
 	}{
-		{"both", [2]core.Verdict{core.Approved, core.Approved}, byJournal, core.Approved, 2},
-		{"both, the cluster first", [2]core.Verdict{core.Approved, core.Approved}, byCluster, core.Approved, 2},
-		{"denied at once", [2]core.Verdict{core.Denied, core.Approved}, byCluster, core.Denied, 1},
-		{"denied behind", [2]core.Verdict{core.Approved, core.Denied}, byJournal, core.Denied, 2},
-		{"failed", [2]core.Verdict{core.Failed, core.Approved}, byJournal, core.Failed, 1},
+		{"both", false, core.Approved, core.Approved, core.Approved, true},
+		{"the cluster denies", false, core.Denied, core.Approved, core.Denied, false},
+		{"the cluster fails", false, core.Failed, core.Approved, core.Failed, false},
+		{"the journal fails", false, core.Approved, core.Failed, core.Failed, true},
+		{"the journal has another block", false, core.Approved, core.Denied, core.Denied, true},
+		{"the cluster keeps it itself", true, core.Approved, core.Failed, core.Approved, true},
+		{"it denies", true, core.Denied, core.Approved, core.Denied, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			j := &joint{journal: &senate{}, cluster: &senate{}}
-			if v := j.Claim(core.Instant{}, cl); v != core.Pending {
-				t.Fatalf("verdict %d", v)
+			journal := &senate{}
+			j := &joint{journal: journal, cluster: &senate{}, durable: c.durable}
+			if v := j.Claim(now, cl); v != core.Pending || len(journal.asked) > 0 {
+				t.Fatalf("verdict %d, the journal has %v", v, journal.asked)
 			}
-			if v, ok := j.answer(c.first, core.Claim{Slot: 6}, core.Approved); ok {
-				t.Fatalf("an answer for another claim: %d", v)
-			}
-			n := 0
-			for i, v := range c.answers {
-				got, ok := j.answer((c.first+i)%2, cl, v)
-				if !ok {
-					continue
-				}
-				if n++; n > 1 || got != c.want || i+1 != c.after {
-					t.Fatalf("answer %d: verdict %d", i+1, got)
+			for _, by := range []int{byCluster, byJournal} {
+				if v, ok := j.answer(now, by, core.Claim{Slot: 6}, core.Approved); ok {
+					t.Fatalf("an answer for another claim: %d", v)
 				}
 			}
-			if n != 1 {
-				t.Fatal("no verdict")
+			if v, ok := j.answer(now, byJournal, cl, core.Approved); ok {
+				t.Fatalf("verdict %d before the cluster's", v)
 			}
-			if v, ok := j.answer(byJournal, cl, core.Approved); ok {
-				t.Fatalf("verdict %d once more", v)
+			got, ok := j.answer(now, byCluster, cl, c.cluster)
+			if (len(journal.asked) > 0) != c.recorded {
+				t.Fatalf("the journal has %v", journal.asked)
+			}
+			if !ok {
+				got, ok = j.answer(now, byJournal, cl, c.journal)
+			}
+			if !ok || got != c.want {
+				t.Fatalf("verdict %d (%t), want %d", got, ok, c.want)
+			}
+			for _, by := range []int{byCluster, byJournal} {
+				if v, ok := j.answer(now, by, cl, core.Approved); ok {
+					t.Fatalf("verdict %d once more", v)
+				}
 			}
 		})
 	}
-	asked := &senate{}
-	j := &joint{journal: asked, cluster: &senate{}}
-	j.Claim(core.Instant{}, core.Claim{Slot: 8, Foreign: true})
-	if len(asked.asked) != 1 || j.open == (core.Claim{Slot: 8, Foreign: true}) {
-		t.Fatal("a foreign claim is the journal's alone")
-	}
-	if j.Record(core.Instant{}, cl); len(asked.asked) != 2 || asked.asked[1] != cl {
-		t.Fatalf("the journal knows %v, and not what another relay claimed", asked.asked)
+	for _, durable := range []bool{false, true} {
+		journal, cluster := &senate{}, &senate{}
+		j := &joint{journal: journal, cluster: cluster, durable: durable}
+		j.Claim(now, core.Claim{Slot: 8, Foreign: true})
+		if len(journal.asked) != 1 || (len(cluster.asked) == 1) != durable || j.open == (core.Claim{Slot: 8, Foreign: true}) {
+			t.Fatalf("a foreign claim: the journal has %v, the cluster %v", journal.asked, cluster.asked)
+		}
+		if j.Record(now, cl); len(journal.asked) != 2 || journal.asked[1] != cl {
+			t.Fatalf("the journal knows %v, and not what another relay claimed", journal.asked)
+		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"bprelay/relay/core"
 )
 
-// child is one of two relays: a process of its own, which can be killed and started again.
+// child is one of several members of a cluster: a process of its own, which can be killed and started again.
 type child struct {
 	id      string
 	config  string // its configuration file

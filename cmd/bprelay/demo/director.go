@@ -24,7 +24,7 @@ type director struct {
 	view    *view
 	latency latencies
 	reign   reign
-	tally   *tally                 // of two relays
+	tally   *tally                 // of several relays
 	relays  map[string]relayStatus // as they were at the last look; without those that did not answer
 	knows   map[string]bool        // relays that know when our next round is
 
@@ -80,7 +80,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	}
 	behind := "the relay"
 	if o.Relays > 1 {
-		behind = "a pair of relays"
+		behind = fmt.Sprintf("%s, a %s (preset %s)", strings.Join(memberNames(o), ", "), o.Mode, o.Preset)
 	}
 	d.view.line(bold, "bprelay demo: %s, %d network producers, %s on %d nodes behind %s, takeover %s, kill %s, seed %d",
 		o.Chain, len(p.others), ours, o.Nodes, behind, o.Takeover, o.Kill, o.Seed)
@@ -90,7 +90,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		return nil, err
 	}
 	defer d.net.close(ctx)
-	for _, c := range d.net.pair {
+	for _, c := range d.net.cluster {
 		d.view.line("", "%s: bprelay status --admin %s", c.id, c.ask)
 	}
 	d.run(ctx, time.Duration(p.end-time.Now().UnixNano()))
@@ -340,7 +340,7 @@ func (d *director) finish(ctx context.Context, last p2pwire.Slot, took time.Dura
 	d.net.close(ctx)
 	s := &d.summary
 	s.Seed, s.Duration, s.Chain, s.Takeover, s.Nodes, s.Kill = d.o.Seed, tenths(took.Seconds()), d.o.Chain, d.o.Takeover, d.o.Nodes, d.o.Kill
-	s.Relays, s.Won, s.AddedLatency = d.o.Relays, d.ledger.won, d.latency.summary()
+	s.Relays, s.Cluster, s.Preset, s.Won, s.AddedLatency = d.o.Relays, d.o.Mode, d.o.Preset, d.ledger.won, d.latency.summary()
 	s.SiblingsSigned = d.desk.signed.count()
 	s.Mode, s.Why = st.takeover.Mode.String(), st.takeover.Why
 	if st.stats != nil {

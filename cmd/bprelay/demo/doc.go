@@ -15,7 +15,7 @@
 // With a lead one node produces and the others are held: on a leash, by the votes that they do not get
 // (production-pause-vote-timeout-ms is 1 s here), or by their producer API, HTTP on loopback.
 //
-// With two relays ([Options.Relays]) each is a process of its own, started with a configuration file and
+// With several relays ([Options.Relays]) each is a process of its own, as is the witness of a quorum of two, started with a configuration file and
 // credentials as an operator would make them; every node of ours is dialled by both, and so are the network's
 // producers; the observer dials both. What they decide comes here over a pipe ([Reporter]), how they stand from
 // their admin servers. A relay that is killed gets SIGKILL.

@@ -25,7 +25,8 @@ type network struct {
 	nodes    []*node // ours that produce
 	voter    *node   // ours that votes for them; nil where they do so themselves
 	relays   []relayEnd
-	pair     []*child // the same, if there are two
+	cluster  []*child // the same, if there are several
+	members  []*child // of the cluster, witnesses included
 	tmp      string   // a directory to remove at the end
 	observer *node
 	watch    *observer
@@ -58,7 +59,7 @@ func (n *network) start(ctx context.Context, o Options, p plan, d *desk) error {
 	}
 	start := n.startRelay
 	if o.Relays > 1 {
-		start = n.startPair
+		start = n.startCluster
 	}
 	if err := start(ctx, o, d); err != nil {
 		return err
@@ -268,6 +269,11 @@ func (n *network) close(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, r := range n.relays {
 		all.Go(func() { r.close(bounded) })
+	}
+	for _, c := range n.members {
+		if !slices.Contains(n.cluster, c) {
+			all.Go(func() { c.close(bounded) })
+		}
 	}
 	all.Wait()
 	if n.tmp != "" {

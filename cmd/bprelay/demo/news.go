@@ -21,7 +21,7 @@ const (
 type news struct {
 	kind     newsKind
 	wall     int64  // unix ns
-	relay    string // decided: which of two
+	relay    string // decided: which of several
 	node     string
 	stream   string // seen: from whom
 	id       p2pwire.ID

@@ -21,7 +21,7 @@ const (
 	KillNone   Kill = "none"
 	KillLeader Kill = "leader" // the node whose blocks go out
 	KillRandom Kill = "random"
-	KillRelay  Kill = "relay" // the active one of two relays, in our rounds
+	KillRelay  Kill = "relay" // the active one of several relays, in our rounds
 	KillBoth   Kill = "both"  // the active relay together with the node that leads
 )
 
@@ -34,27 +34,33 @@ type Options struct {
 	Duration time.Duration
 	// Nodes is how many of our nodes there are; zero means 3.
 	Nodes int
-	// Relays is how many relays there are: 1, in this process, or 2, a pair, each in a process of its own;
-	// zero means 1.
+	// Relays is how many relays there are: 1, in this process, or 2 or 3, each in a process of its own; zero
+	// means 1, and with a Mode 2.
 	Relays int
-	// RelayCommand is the command line that runs one of two relays; the path of its configuration file is
+	// Mode is how several relays act as one: "pair", or "quorum", where two have a witness beside them. Empty
+	// means what fits their number.
+	Mode string
+	// Preset is how far apart the members believe to be: "local", "lan" or "wan". Empty means local, and
+	// with a quorum lan: a busy machine makes a leader miss a heartbeat of 48 ms now and then.
+	Preset string
+	// RelayCommand is the command line that runs one of several members; the path of its configuration file is
 	// added. The process reports by a [Reporter] on its stdout, and ends when its stdin does.
 	RelayCommand []string
-	// Dir is where two relays have their configuration, credentials and logs, which stay there; it is made if
-	// need be. Empty means a temporary one.
+	// Dir is where several members have their configuration, credentials, state and logs, which stay there; it
+	// is made if need be. Empty means a temporary one.
 	Dir string
 	// Takeover is how one node takes over from another: "race", "leash", "api" or "auto". Empty means leash
 	// where there can be one, and race on a legacy chain and with one node.
 	Takeover string
-	// Kill says who is killed; KillRelay and KillBoth need two relays. Empty means KillNone.
+	// Kill says who is killed; KillRelay and KillBoth need several relays. Empty means KillNone.
 	Kill Kill
 	// Chain is "savanna" or "legacy"; empty means savanna.
 	Chain string
 	// Seed decides the keys, the order of events that is up to us, and when who is killed; sockets and
 	// the scheduler do the rest, so that two runs are alike but not equal. Zero draws one.
 	Seed uint64
-	// Admin is the host:port of the relay's admin server; empty: none. Of two relays it is the first one's;
-	// a port that is free serves the second one, and the first one if it is empty.
+	// Admin is the host:port of the relay's admin server; empty: none. Of several relays it is the first one's;
+	// ports that are free serve the others, and the first one if it is empty.
 	Admin string
 	// View is where the live view is written; nil shows nothing.
 	View io.Writer
@@ -80,17 +86,39 @@ var (
 	takeoverAuto  = core.TakeoverAuto.String()
 
 	takeovers = []string{takeoverRace, takeoverLeash, takeoverAPI, takeoverAuto}
+	presets   = []string{"local", "lan", "wan"}
 	kills     = []Kill{KillNone, KillLeader, KillRandom, KillRelay, KillBoth}
+)
+
+// What Options.Mode may be.
+const (
+	modePair   = "pair"
+	modeQuorum = "quorum"
 )
 
 const (
 	maxNodes    = 16
+	maxRelays   = 3
 	maxDuration = 24 * time.Hour
 )
 
 func (o Options) withDefaults() (Options, error) {
 	def(&o.Nodes, 3)
+	if o.Relays == 0 && o.Mode != "" {
+		o.Relays = 2
+	}
 	def(&o.Relays, 1)
+	switch {
+	case o.Mode != "":
+	case o.Relays == 2:
+		o.Mode = modePair
+	case o.Relays > 2:
+		o.Mode = modeQuorum
+	}
+	if o.Preset == "" && o.Mode == modeQuorum {
+		o.Preset = "lan"
+	}
+	def(&o.Preset, "local")
 	def(&o.Kill, KillNone)
 	def(&o.Chain, simnet.Savanna.String())
 	if o.Takeover == "" {
@@ -110,13 +138,19 @@ func (o Options) withDefaults() (Options, error) {
 	case !slices.Contains(takeovers, o.Takeover):
 		return o, fmt.Errorf("%w: takeover %q: possible are %s", ErrOptions, o.Takeover, strings.Join(takeovers, ", "))
 	case !slices.Contains(kills, o.Kill):
-		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random, and with two relays relay, both", ErrOptions, o.Kill)
-	case o.Relays < 1 || o.Relays > 2:
-		return o, fmt.Errorf("%w: %d relays: possible are 1 and 2", ErrOptions, o.Relays)
+		return o, fmt.Errorf("%w: kill %q: possible are none, leader, random, and with several relays relay, both", ErrOptions, o.Kill)
+	case o.Relays < 1 || o.Relays > maxRelays:
+		return o, fmt.Errorf("%w: %d relays: possible are 1 to %d", ErrOptions, o.Relays, maxRelays)
+	case o.Mode != "" && o.Mode != modePair && o.Mode != modeQuorum:
+		return o, fmt.Errorf("%w: mode %q: possible are pair, quorum", ErrOptions, o.Mode)
+	case !slices.Contains(presets, o.Preset):
+		return o, fmt.Errorf("%w: preset %q: possible are %s", ErrOptions, o.Preset, strings.Join(presets, ", "))
+	case o.Mode == modePair && o.Relays != 2, o.Mode == modeQuorum && o.Relays < 2:
+		return o, fmt.Errorf("%w: mode %s with %d relays: a pair has 2, a quorum 2 and a witness, or 3", ErrOptions, o.Mode, o.Relays)
 	case o.Relays == 1 && o.Kill.relay():
 		return o, fmt.Errorf("%w: kill %s: with one relay there is none to take over; give two", ErrOptions, o.Kill)
-	case o.Relays == 2 && len(o.RelayCommand) == 0:
-		return o, fmt.Errorf("%w: two relays, and no command that runs one", ErrOptions)
+	case o.Relays > 1 && len(o.RelayCommand) == 0:
+		return o, fmt.Errorf("%w: %d relays, and no command that runs one", ErrOptions, o.Relays)
 	case o.Chain != simnet.Savanna.String() && o.Chain != simnet.Legacy.String():
 		return o, fmt.Errorf("%w: chain %q: possible are savanna, legacy", ErrOptions, o.Chain)
 	case o.Nodes < 1 || o.Nodes > maxNodes:

@@ -59,21 +59,21 @@ func (d *director) role(n news) {
 	d.view.event(n.wall, "%s is %s, epoch %d (%s)", n.relay, n.role, n.epoch, n.reason)
 }
 
-// activeRelay is the one of two that is active, nil if none is known to be up and active.
+// activeRelay is the one of several that is active, nil if none is known to be up and active.
 func (d *director) activeRelay() *child {
-	i := slices.IndexFunc(d.net.pair, func(c *child) bool {
+	i := slices.IndexFunc(d.net.cluster, func(c *child) bool {
 		st, answered := d.relays[c.id]
 		return c.id == d.tally.reigns && answered && c.up() && st.active()
 	})
 	if i < 0 {
 		return nil
 	}
-	return d.net.pair[i]
+	return d.net.cluster[i]
 }
 
 // unreadyRelay says why the kill of a relay would show nothing yet; empty if it would.
 func (d *director) unreadyRelay(victim *child) string {
-	for _, c := range d.net.pair {
+	for _, c := range d.net.cluster {
 		if c == victim {
 			continue
 		}
@@ -109,13 +109,13 @@ func (d *director) died(c *child, until int64) {
 	d.gone = append(d.gone, &relayOutage{relay: c, until: until})
 }
 
-// tend starts relays whose time has come, and sees whether they are part of the pair again. One that ended
+// tend starts members whose time has come, and sees whether they are part of the cluster again. One that ended
 // by itself is started, too; a promise is broken all the same.
 func (d *director) tend(now int64) {
 	if d.ending {
 		return
 	}
-	for _, c := range d.net.pair {
+	for _, c := range d.net.members {
 		if !c.up() && !slices.ContainsFunc(d.gone, func(out *relayOutage) bool { return out.relay == c }) {
 			d.summary.crashed(c)
 			d.view.event(now, "%s ended by itself: %s", c.id, c.lastWords())
@@ -144,23 +144,25 @@ func (d *director) back(out *relayOutage, now int64) bool {
 		}
 		out.until, out.seen = now+startAgain, false
 	case !out.seen:
-		if out.seen = c.listens(); out.seen {
+		if out.seen = c.listens(); out.seen && c.id != witnessName {
 			d.net.connectObserver(c)
 		}
+	case c.id == witnessName:
+		return true
 	default:
 		st, answered := d.relays[c.id]
 		if !answered || st.cluster == nil || !st.cluster.Linked || st.peers == 0 {
 			break
 		}
-		d.view.event(now, "%s is part of the pair again, %d ms after its start", c.id, (now-out.started)/int64(time.Millisecond))
+		d.view.event(now, "%s is part of the cluster again, %d ms after its start", c.id, (now-out.started)/int64(time.Millisecond))
 		return true
 	}
 	return false
 }
 
-// standings are the relays at a glance, if there are two.
+// standings are the relays at a glance, if there are several.
 func (d *director) standings() (states []string) {
-	for _, c := range d.net.pair {
+	for _, c := range d.net.cluster {
 		st, answered := d.relays[c.id]
 		switch {
 		case !c.up():

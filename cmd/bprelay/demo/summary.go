@@ -26,6 +26,9 @@ type Summary struct {
 	Nodes    int     `json:"nodes"`
 	Kill     Kill    `json:"kill"`
 	Relays   int     `json:"relays"`
+	Cluster  string  `json:"cluster"` // pair or quorum; empty: one relay
+
+	Preset string `json:"preset"` // of several relays
 
 	// From the bytes the observer received.
 	SlotsDue         int `json:"slots_due"`
@@ -40,7 +43,7 @@ type Summary struct {
 	OthersDouble     int `json:"others_double"`
 	VotesReceived    int `json:"votes_received"`
 
-	// From the relay; of two, what either told, each block once.
+	// From the relay; of several, what any of them told, each block once.
 	Withheld         int            `json:"withheld"` // blocks of our nodes that stayed inside
 	WithheldByReason map[string]int `json:"withheld_by_reason"`
 	Identical        int            `json:"identical"` // the same block from another node: one copy went out
@@ -55,7 +58,7 @@ type Summary struct {
 	Releases    int    `json:"releases"`     // nodes released because the lead failed
 	LeadChanges int    `json:"lead_changes"` // all of them, the first choice included
 
-	// Of two relays. Takeovers counts how often another one than before became active; TakeoverMs is from
+	// Of several relays. Takeovers counts how often another one than before became active; TakeoverMs is from
 	// the bytes the observer received.
 	RelayKills int        `json:"relay_kills"` // of the active one
 	Takeovers  int        `json:"takeovers"`
@@ -159,7 +162,7 @@ func (s *Summary) WriteText(w io.Writer) error {
 		put("takeover", "%s (%s): %d releases, %d lead changes, %d siblings signed", s.Mode, s.Why, s.Releases, s.LeadChanges, s.SiblingsSigned)
 	}
 	if s.Relays > 1 {
-		put("relays", "%d, %d killed, %d takeovers; the block due then came p50 %.0f ms, max %.0f ms late; %d blocks behind their timestamp", s.Relays,
+		put("relays", "%d (%s), %d killed, %d takeovers; the block due then came p50 %.0f ms, max %.0f ms late; %d blocks behind their timestamp", s.Relays, s.Cluster,
 			s.RelayKills, s.Takeovers, s.TakeoverMs.P50, s.TakeoverMs.Max, s.SlotsLate)
 	}
 	put("kills", "%d, of which %d in our round; %d restarts, %d caught up, the slowest in %.0f ms",

@@ -5,7 +5,7 @@ import (
 	"bprelay/relay/core"
 )
 
-// tally counts what two relays tell: each judges every block, and a killed one leaves no counters behind.
+// tally counts what several relays tell: each judges every block, and a killed one leaves no counters behind.
 type tally struct {
 	kept      map[p2pwire.ID]core.Reason // blocks that stayed inside, unless they are in out
 	out       map[p2pwire.ID]bool

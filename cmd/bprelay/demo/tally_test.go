@@ -16,7 +16,7 @@ func TestTally(t *testing.T) {
 		c.count(news{kind: decided, relay: relay, event: kind, reason: why, id: blockID(num, 1)})
 	}
 	c.becomes("relay1")
-	for _, relay := range relayNames {
+	for _, relay := range []string{"relay1", "relay2"} {
 		told(relay, core.EventClaimed, core.ReasonClaimed, 1)
 		told(relay, core.EventWithheld, core.ReasonSlotTaken, 2)
 		told(relay, core.EventWithheld, core.ReasonSameID, 1)

@@ -16,12 +16,24 @@ import (
 	"bprelay/test/simnet"
 )
 
-// relayNames are the two relays of a pair; the first one is active unless something speaks against it.
-var relayNames = []string{relayName + "1", relayName + "2"}
+// witnessName is the member of a quorum that is no relay.
+const witnessName = "witness"
 
-// startPair makes the credentials and the configuration of two relays, as an operator would, and starts
-// them.
-func (n *network) startPair(ctx context.Context, o Options, d *desk) error {
+// memberNames are the relays, of which the first one is active unless something speaks against it, and behind
+// them the witness, if there is one.
+func memberNames(o Options) (names []string) {
+	for i := range o.Relays {
+		names = append(names, fmt.Sprint(relayName, i+1))
+	}
+	if o.Mode == modeQuorum && o.Relays == 2 {
+		names = append(names, witnessName)
+	}
+	return names
+}
+
+// startCluster makes the credentials and the configuration of several members, as an operator would, and
+// starts them.
+func (n *network) startCluster(ctx context.Context, o Options, d *desk) error {
 	dir := o.Dir
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "bprelay-demo-")
@@ -34,16 +46,17 @@ func (n *network) startPair(ctx context.Context, o Options, d *desk) error {
 	if err := os.RemoveAll(keys); err != nil {
 		return err
 	}
-	if _, err := creds.Create(creds.Plan{Dir: keys, Members: relayNames}); err != nil {
+	names := memberNames(o)
+	if _, err := creds.Create(creds.Plan{Dir: keys, Members: names}); err != nil {
 		return fmt.Errorf("make credentials: %w", err)
 	}
-	const each = 4 // addresses of a relay
-	ports, err := freeAddresses(each * len(relayNames))
+	const each = 4 // addresses of a member
+	ports, err := freeAddresses(each * len(names))
 	if err != nil {
 		return fmt.Errorf("look for free ports: %w", err)
 	}
 	var members []map[string]string
-	for i, name := range relayNames {
+	for i, name := range names {
 		p := ports[each*i:]
 		c := &child{
 			id: name, config: filepath.Join(dir, name+".yaml"), log: filepath.Join(dir, name+".log"),
@@ -52,11 +65,16 @@ func (n *network) startPair(ctx context.Context, o Options, d *desk) error {
 		if i == 0 && o.Admin != "" {
 			c.ask = o.Admin
 		}
-		n.pair, n.relays = append(n.pair, c), append(n.relays, c)
-		members = append(members, map[string]string{"name": name, "link": p[0], "gossip": p[1]})
+		member := map[string]string{"name": name, "link": p[0], "gossip": p[1], "admin": c.ask}
+		if n.members = append(n.members, c); name == witnessName {
+			member["role"] = "witness"
+		} else {
+			n.cluster, n.relays = append(n.cluster, c), append(n.relays, c)
+		}
+		members = append(members, member)
 	}
-	for _, c := range n.pair {
-		text, err := yaml.Marshal(n.configuration(o, c, members, keys))
+	for _, c := range n.members {
+		text, err := yaml.Marshal(n.configuration(o, c, members, keys, filepath.Join(dir, c.id)))
 		if err != nil {
 			return fmt.Errorf("configuration of %s: %w", c.id, err)
 		}
@@ -67,11 +85,25 @@ func (n *network) startPair(ctx context.Context, o Options, d *desk) error {
 			return err
 		}
 	}
-	return n.waitForPair(ctx)
+	return n.waitForMembers(ctx)
 }
 
-// configuration is what a relay's file says.
-func (n *network) configuration(o Options, c *child, members []map[string]string, keys string) map[string]any {
+// configuration is what a member's file says.
+func (n *network) configuration(o Options, c *child, members []map[string]string, keys, state string) map[string]any {
+	cluster := map[string]any{
+		"mode": o.Mode, "name": c.id, "members": members, "preset": o.Preset,
+		"gossip_key_file": filepath.Join(keys, creds.GossipFile),
+		"credentials": map[string]string{
+			"ca": filepath.Join(keys, creds.CAFile), "cert": filepath.Join(keys, creds.CertFile(c.id)), "key": filepath.Join(keys, creds.KeyFile(c.id)),
+		},
+	}
+	file := map[string]any{"cluster": cluster, "admin": map[string]any{"listen": c.ask}}
+	if o.Mode == modeQuorum {
+		file["state_dir"] = state
+	}
+	if c.id == witnessName {
+		return file
+	}
 	producer := map[string]any{"name": ours, "keys": []string{n.chain.ProducerKey(ours).String()}}
 	if o.mode() == simnet.Savanna {
 		producer["finalizer_keys"] = []string{p2pwire.FinalizerKeyText(n.chain.FinalizerKey(ours).Pub)}
@@ -94,35 +126,26 @@ func (n *network) configuration(o Options, c *child, members []map[string]string
 	for _, x := range n.outside {
 		peers = append(peers, map[string]string{"name": x.cfg.Name, "dial": x.cfg.Address})
 	}
-	file := map[string]any{
-		"chain_id": n.chain.ID().String(), "takeover": o.Takeover, "producers": []any{producer}, "nodes": nodes,
-		"network": map[string]any{"peers": peers}, "listen": map[string]any{"network": c.network},
-		"admin": map[string]any{"listen": c.ask},
-		"cluster": map[string]any{
-			"mode": "pair", "name": c.id, "members": members, "priority_member": relayNames[0], "preset": "local",
-			"gossip_key_file": filepath.Join(keys, creds.GossipFile),
-			"credentials": map[string]string{
-				"ca": filepath.Join(keys, creds.CAFile), "cert": filepath.Join(keys, creds.CertFile(c.id)), "key": filepath.Join(keys, creds.KeyFile(c.id)),
-			},
-		},
-	}
+	file["chain_id"], file["takeover"] = n.chain.ID().String(), o.Takeover
+	file["producers"], file["nodes"] = []any{producer}, nodes
+	file["network"], file["listen"] = map[string]any{"peers": peers}, map[string]any{"network": c.network}
 	if o.Takeover != takeoverRace && o.Takeover != takeoverAPI {
 		file["vote_timeout"] = voteTimeout.String()
 	}
 	return file
 }
 
-// pairTimeout bounds the start of two processes.
-const pairTimeout = 20 * time.Second
+// clusterTimeout bounds the start of all processes.
+const clusterTimeout = 20 * time.Second
 
-func (n *network) waitForPair(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, pairTimeout, errors.New("a relay does not start"))
+func (n *network) waitForMembers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, clusterTimeout, errors.New("a member does not start"))
 	defer cancel()
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	for {
 		all := true
-		for _, c := range n.pair {
+		for _, c := range n.members {
 			if !c.up() {
 				return fmt.Errorf("%s ended: %s", c.id, c.lastWords())
 			}
@@ -134,7 +157,7 @@ func (n *network) waitForPair(ctx context.Context) error {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for the relays: %w", context.Cause(ctx))
+			return fmt.Errorf("wait for the members: %w", context.Cause(ctx))
 		}
 	}
 }
