@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -53,6 +54,7 @@ func needed(c *cobra.Command, names ...string) error {
 
 func newClusterInitCommand() *cobra.Command {
 	var p creds.Plan
+	var ifMissing bool
 	c := &cobra.Command{
 		Use:   "init --dir DIR --member NAME --member NAME [--member NAME]",
 		Short: "Make the credentials of a new cluster",
@@ -65,6 +67,10 @@ func newClusterInitCommand() *cobra.Command {
 			if err := needed(c, "dir", "member"); err != nil {
 				return err
 			}
+			if _, err := os.Stat(filepath.Join(p.Dir, creds.CAFile)); ifMissing && err == nil {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s has a cluster: nothing is made\n", p.Dir)
+				return failed(err)
+			}
 			if _, err := creds.Create(p); err != nil {
 				return failed(fmt.Errorf("make cluster: %w", err))
 			}
@@ -72,6 +78,7 @@ func newClusterInitCommand() *cobra.Command {
 		},
 	}
 	planFlags(c, &p, "name of a member, as in the configuration's cluster.members; give two or more")
+	c.Flags().BoolVar(&ifMissing, "if-missing", false, "do nothing if the directory has a CA's certificate already")
 	return c
 }
 

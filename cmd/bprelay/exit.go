@@ -21,7 +21,7 @@ var exitMeanings = []struct {
 	meaning string
 }{
 	{exitOK, "done; also after SIGINT or SIGTERM ended `run` cleanly"},
-	{exitFailure, "a failure at run time: an address is taken, a file cannot be written; `explain`: no relay answers, or it knows nothing of what was asked; `status`: no relay answers; `active`: the relay is a standby, or does not answer; `drain`, `undrain`, `lead`, `handover`: refused, with the reason, or no relay answers; `cluster show`: a certificate is not accepted, or will not be in 30 days"},
+	{exitFailure, "a failure at run time: an address is taken, a file cannot be written; `explain`: no relay answers, or it knows nothing of what was asked; `status`: no relay answers; `active`: the relay is a standby, or does not answer; `healthcheck`: something is missing, or it does not answer; `drain`, `undrain`, `lead`, `handover`: refused, with the reason, or no relay answers; `cluster show`: a certificate is not accepted, or will not be in 30 days"},
 	{exitUsage, "the command line or the configuration is wrong; nothing was started"},
 	{exitProbe, "`probe`: the peer cannot be reached or is not healthy"},
 	{exitDemo, "`demo`: an invariant broke; the summary says which"},

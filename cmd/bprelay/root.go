@@ -32,6 +32,6 @@ func newRootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newCheckCommand(), newProbeCommand(), newStatusCommand(), newExplainCommand(),
-		newDrainCommand(), newUndrainCommand(), newLeadCommand(), newHandoverCommand(), newActiveCommand(), newClusterCommand(), newDemoCommand(), newDemoRelayCommand(), newVersionCommand())
+		newDrainCommand(), newUndrainCommand(), newLeadCommand(), newHandoverCommand(), newActiveCommand(), newHealthcheckCommand(), newClusterCommand(), newDemoCommand(), newDemoRelayCommand(), newVersionCommand())
 	return root
 }

@@ -18,6 +18,7 @@ const closeTimeout = 5 * time.Second
 
 func newRunCommand() *cobra.Command {
 	var path string
+	var offset time.Duration
 	c := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run the relay",
@@ -33,10 +34,12 @@ func newRunCommand() *cobra.Command {
 			for _, w := range warnings {
 				log.Warn("configuration", "warning", w.String())
 			}
-			return run(c.Context(), cfg, log, nil)
+			return run(c.Context(), cfg, log, nil, func(o *relay.Options) { o.Engine.ClockOffset = offset })
 		},
 	}
 	configFlag(c, &path)
+	c.Flags().DurationVar(&offset, "clock-offset", 0, "how far the relay's clock is wrong, in a test")
+	_ = c.Flags().MarkHidden("clock-offset") // it is there
 	return c
 }
 
@@ -46,8 +49,9 @@ type watcher interface {
 	Started()
 }
 
-// run is one relay's life, from a valid configuration to ctx's end. w may be nil.
-func run(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher) error {
+// run is one relay's life, from a valid configuration to ctx's end. w may be nil; adjust changes what the
+// configuration does not say.
+func run(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher, adjust ...func(*relay.Options)) error {
 	if cfg.Cluster.Witness() {
 		return runWitness(ctx, cfg, log, w)
 	}
@@ -56,6 +60,9 @@ func run(ctx context.Context, cfg *config.Config, log *slog.Logger, w watcher) e
 		return misused(err)
 	}
 	options.Logger = log
+	for _, f := range adjust {
+		f(&options)
+	}
 	if w != nil {
 		options.Observer = w
 	}

@@ -149,3 +149,24 @@ func ask(ctx context.Context, method, address, path string, query url.Values) (c
 	}
 	return resp.StatusCode, body, nil
 }
+
+// AskHealth asks whether the relay at address lives, or, if ready is set, whether it can do its job now. What is
+// missing is empty if so; an error means that the relay could not be asked.
+func AskHealth(ctx context.Context, address string, ready bool) (missing []string, err error) {
+	path := "/livez"
+	if ready {
+		path = "/readyz"
+	}
+	code, text, err := ask(ctx, http.MethodGet, address, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	var h health
+	if err := json.Unmarshal(text, &h); err != nil {
+		return nil, notRelay(code, err)
+	}
+	if !h.OK && len(h.Missing) == 0 {
+		return nil, notRelay(code, errors.New("it does not say what is missing"))
+	}
+	return h.Missing, nil
+}

@@ -59,6 +59,8 @@ type Config struct {
 	// FlushTimeout is how long Close waits until the other ends have acknowledged what was queued
 	// (1 s); negative means that it does not wait.
 	FlushTimeout time.Duration
+	// ClockOffset is added to the wall clock: tests have clocks that are wrong.
+	ClockOffset time.Duration
 	// Logger takes the engine's log; nil takes slog.Default.
 	Logger *slog.Logger
 }

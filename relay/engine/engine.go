@@ -71,7 +71,7 @@ func New(cfg Config) (*Engine, error) {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAliveConfig: keepAlive, Resolver: resolver}
 	e := &Engine{
-		cfg: cfg, log: cfg.Logger, clock: systemClock{base: time.Now()},
+		cfg: cfg, log: cfg.Logger, clock: systemClock{base: time.Now(), offset: cfg.ClockOffset},
 		machine: func(c core.Config, now core.Instant) (machine, error) { return core.New(c, now) },
 		dial:    dialer.DialContext,
 		lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
