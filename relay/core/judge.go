@@ -162,17 +162,10 @@ func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
 
 // lateLimit is when an own block is of no use any more: behind its run a foreign producer builds on what is
 // public by then. Within it, in the rounds of ours behind its own, nobody else builds, and what our nodes make
-// there builds on it.
+// there builds on it. Of a run that goes on beyond the present only that much is told.
 func (c *Core) lateLimit(slot p2pwire.Slot) int64 {
-	end := slot - p2pwire.Slot(slot.Index()) + p2pwire.RoundSlots
-	for i := 0; i < lateRounds && c.ourSlot(end); i++ {
-		end += p2pwire.RoundSlots
-	}
-	return end.Time() + int64(c.cfg.LateGrace)
+	return c.runEnd(slot).Time() + int64(c.cfg.LateGrace)
 }
-
-// lateRounds is how many rounds behind its own a late block is waited for, where more of them are ours.
-const lateRounds = 3
 
 // lib is the highest root our nodes named: blocks at or below it are irreversible.
 func (c *Core) lib() uint32 {

@@ -12,6 +12,7 @@ type timing struct {
 	round uint32 // the last round one of our nodes made a block of, and the one before
 	prior uint32
 	open  []ownRound
+	armed time.Duration // when they are looked at next
 }
 
 // pace is one node's way of producing, as it arrives here.
@@ -207,19 +208,31 @@ func (c *Core) watchRound(e *block) {
 			return
 		}
 	}
-	if over := c.lateLimit(first); len(c.timing.open) < maxOpenRounds && c.earliest() <= over {
+	if over := c.roundLate(first.Round()); len(c.timing.open) < maxOpenRounds && c.earliest() <= over {
 		c.timing.open = append(c.timing.open, ownRound{e.producer, first})
-		c.timers.add(c.now.Mono+time.Duration(over-c.earliest())+time.Millisecond, timer{kind: timerRound})
+		c.armRound(over)
+	}
+}
+
+// armRound sets the timer for the open rounds, one for all: rounds of ours without end are always open.
+func (c *Core) armRound(over int64) {
+	at := c.now.Mono + time.Duration(over-c.earliest()) + time.Millisecond
+	if t := &c.timing; t.armed <= c.now.Mono || at < t.armed {
+		t.armed = at
+		c.timers.add(at, timer{kind: timerRound})
 	}
 }
 
 // roundDue counts the slots of rounds that are over for which nothing went out.
 func (c *Core) roundDue() {
+	if c.now.Mono < c.timing.armed {
+		return // an earlier one was set after it
+	}
 	kept := c.timing.open[:0]
 	for _, r := range c.timing.open {
-		if over := c.lateLimit(r.first); c.earliest() <= over {
+		if over := c.roundLate(r.first.Round()); c.earliest() <= over {
 			kept = append(kept, r)
-			c.timers.add(c.now.Mono+time.Duration(over-c.earliest())+time.Millisecond, timer{kind: timerRound})
+			c.armRound(over)
 			continue
 		}
 		for slot := r.first; slot < r.first+p2pwire.RoundSlots; slot++ {
