@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"bprelay/p2pwire"
 )
 
@@ -35,7 +37,10 @@ func (c *Core) judgeOwn(e *block) (action, Reason) {
 		return actWithhold, ReasonTooEarly
 	}
 	if c.earliest() > c.lateLimit(e.slot) {
-		if e.held {
+		switch {
+		case c.now.Mono < c.hopeful(e):
+			return actHold, ReasonTooOld
+		case e.held:
 			return actWithhold, e.why // what it waited for did not come
 		}
 		return actWithhold, ReasonTooOld
@@ -98,7 +103,7 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		return actWithhold, ReasonNotLineage
 	}
 	switch {
-	case c.head == nil && (p == nil || !p.public) && c.missedBefore(e):
+	case c.head == nil && (p == nil || !p.public) && (c.boot.learned || c.missedBefore(e)):
 		return c.orGiveUp(e, ReasonUnknownParent)
 	case c.head == nil:
 		return actForward, ReasonClaimed
@@ -165,6 +170,19 @@ func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
 // there builds on it. Of a run that goes on beyond the present only that much is told.
 func (c *Core) lateLimit(slot p2pwire.Slot) int64 {
 	return c.runEnd(slot).Time() + int64(c.cfg.LateGrace)
+}
+
+// lateHope is how long a block waits that is too late unless the next round is ours, too: then its node, or
+// another one, soon sends what it made in that.
+const lateHope = 2 * p2pwire.SlotDuration
+
+// hopeful is until when (Mono) a block may turn out not to be too late, since it is not known whose the round at
+// its run's end is.
+func (c *Core) hopeful(e *block) time.Duration {
+	if (e.held && e.why != ReasonTooOld) || c.producerOf(c.runEnd(e.slot).Round()) != 0 {
+		return 0
+	}
+	return e.arrived + lateHope
 }
 
 // lib is the highest root our nodes named: blocks at or below it are irreversible.

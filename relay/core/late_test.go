@@ -275,3 +275,49 @@ func TestARunWithoutEnd(t *testing.T) {
 		t.Errorf("let out %d, the network got %d, missed %d; want %d, %[4]d, 0", st.OwnForwarded, len(n.blocks()), st.OwnMissed, int(slots))
 	}
 }
+
+// What is late comes while the schedule is not known yet. What our node made in the rounds behind it tells that
+// these are ours, whether it comes right behind or as it is made.
+func TestLateBlocksTellOfTheSchedule(t *testing.T) {
+	for _, filled := range []bool{true, false} {
+		for _, late := range []p2pwire.Slot{14, 16, 30} {
+			r, n, a, _, head := warm(t)
+			for _, at := range []p2pwire.Slot{base, base + late - 1} {
+				r.until(at, -100*time.Millisecond)
+				n.alive()
+				a.alive()
+			}
+			var xs []blk
+			for x, slot := head, base+8; slot <= base+late; slot++ {
+				if !filled && slot.Round() == base.Round()+1 && late > 24 {
+					continue
+				}
+				x = makeBlock(x, slot, ourName)
+				xs = append(xs, x)
+			}
+			at := 0 // they come together
+			if late == 14 {
+				at = 4 // those of the second round come later
+			}
+			a.send(flat(xs[:at])...)
+			if at > 0 {
+				n.want()
+				r.run(400 * time.Millisecond)
+			}
+			a.send(flat(xs[at:])...)
+			if !filled && late > 24 {
+				r.run(1100 * time.Millisecond)
+				n.want() // a round between may have been another one's
+				continue
+			}
+			n.want(xs...)
+		}
+	}
+}
+
+func flat(bs []blk) (out [][]byte) {
+	for _, b := range bs {
+		out = append(out, b.frame)
+	}
+	return out
+}

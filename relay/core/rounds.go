@@ -133,11 +133,14 @@ func (r *round) slots() (first, last p2pwire.Slot) {
 // get records.
 func (c *Core) ownRound(producer p2pwire.Name, slot p2pwire.Slot) bool {
 	number := slot.Round()
-	if number > p2pwire.SlotAt(c.wall()).Round()+roundsAhead || c.wall() >= c.roundEnd(number) {
+	if number > p2pwire.SlotAt(c.wall()).Round()+roundsAhead {
 		return false
 	}
 	r := c.slots.rounds.at(number)
-	if r == nil || r.closed {
+	if r != nil && r.producer == 0 {
+		r.producer = producer
+	}
+	if r == nil || r.closed || c.wall() >= c.roundEnd(number) {
 		return false
 	}
 	i := slot.Index()
