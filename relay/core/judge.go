@@ -103,7 +103,7 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		return actWithhold, ReasonNotLineage
 	}
 	switch {
-	case c.head == nil && (p == nil || !p.public) && (c.boot.learned || c.missedBefore(e)):
+	case c.head == nil && (p == nil || !p.public) && (c.boot.learned || c.missedBefore(e) || c.aboveAll(e)):
 		return c.orGiveUp(e, ReasonUnknownParent)
 	case c.head == nil:
 		return actForward, ReasonClaimed
@@ -128,6 +128,12 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 func (c *Core) missedBefore(e *block) bool {
 	begin := e.slot - p2pwire.Slot(e.slot.Index()) - p2pwire.RoundSlots
 	return e.slot > c.fenceSlot(e.producer) && begin.Time()-int64(c.cfg.MaxFuture) < c.startWall()
+}
+
+// aboveAll tells whether a candidate builds on a block that is above all that the network has named.
+func (c *Core) aboveAll(e *block) bool {
+	top := c.publicTop()
+	return !top.IsZero() && e.num > top.Num()+1
 }
 
 // superseded tells whether the public head is another producer's block for a later slot. That producer
