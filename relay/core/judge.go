@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"bprelay/p2pwire"
 )
 
@@ -35,7 +37,10 @@ func (c *Core) judgeOwn(e *block) (action, Reason) {
 		return actWithhold, ReasonTooEarly
 	}
 	if c.earliest() > c.lateLimit(e.slot) {
-		if e.held {
+		switch {
+		case c.now.Mono < c.hopeful(e):
+			return actHold, ReasonTooOld
+		case e.held:
 			return actWithhold, e.why // what it waited for did not come
 		}
 		return actWithhold, ReasonTooOld
@@ -98,7 +103,7 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		return actWithhold, ReasonNotLineage
 	}
 	switch {
-	case c.head == nil && (p == nil || !p.public) && c.missedBefore(e):
+	case c.head == nil && (p == nil || !p.public) && (c.boot.learned || c.missedBefore(e) || c.aboveAll(e)):
 		return c.orGiveUp(e, ReasonUnknownParent)
 	case c.head == nil:
 		return actForward, ReasonClaimed
@@ -123,6 +128,12 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 func (c *Core) missedBefore(e *block) bool {
 	begin := e.slot - p2pwire.Slot(e.slot.Index()) - p2pwire.RoundSlots
 	return e.slot > c.fenceSlot(e.producer) && begin.Time()-int64(c.cfg.MaxFuture) < c.startWall()
+}
+
+// aboveAll tells whether a candidate builds on a block that is above all that the network has named.
+func (c *Core) aboveAll(e *block) bool {
+	top := c.publicTop()
+	return !top.IsZero() && e.num > top.Num()+1
 }
 
 // superseded tells whether the public head is another producer's block for a later slot. That producer
@@ -162,17 +173,23 @@ func (c *Core) orGiveUp(e *block, why Reason) (action, Reason) {
 
 // lateLimit is when an own block is of no use any more: behind its run a foreign producer builds on what is
 // public by then. Within it, in the rounds of ours behind its own, nobody else builds, and what our nodes make
-// there builds on it.
+// there builds on it. Of a run that goes on beyond the present only that much is told.
 func (c *Core) lateLimit(slot p2pwire.Slot) int64 {
-	end := slot - p2pwire.Slot(slot.Index()) + p2pwire.RoundSlots
-	for i := 0; i < lateRounds && c.ourSlot(end); i++ {
-		end += p2pwire.RoundSlots
-	}
-	return end.Time() + int64(c.cfg.LateGrace)
+	return c.runEnd(slot).Time() + int64(c.cfg.LateGrace)
 }
 
-// lateRounds is how many rounds behind its own a late block is waited for, where more of them are ours.
-const lateRounds = 3
+// lateHope is how long a block waits that is too late unless the next round is ours, too: then its node, or
+// another one, soon sends what it made in that.
+const lateHope = 2 * p2pwire.SlotDuration
+
+// hopeful is until when (Mono) a block may turn out not to be too late, since it is not known whose the round at
+// its run's end is.
+func (c *Core) hopeful(e *block) time.Duration {
+	if (e.held && e.why != ReasonTooOld) || c.producerOf(c.runEnd(e.slot).Round()) != 0 {
+		return 0
+	}
+	return e.arrived + lateHope
+}
 
 // lib is the highest root our nodes named: blocks at or below it are irreversible.
 func (c *Core) lib() uint32 {

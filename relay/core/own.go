@@ -132,8 +132,9 @@ func (c *Core) relayForeign(s *session, e *block, known bool) {
 }
 
 // repairGap asks a node for the ancestors of its candidate e that never came here: blocks made while
-// the connection, or the relay, was down. From a block the node has, it answers with its own branch,
-// unless the block stands above that: then it leaves.
+// the connection, or the relay, was down. From a block the node has, it answers with its own branch, from
+// one on another branch with what is behind the root we named; unless the block stands above that: then it
+// leaves.
 func (c *Core) repairGap(s *session, e *block) {
 	if c.since(s.lastAsk) < askGap {
 		return
@@ -145,9 +146,27 @@ func (c *Core) repairGap(s *session, e *block) {
 			return
 		}
 	}
-	if s.rootNum > 0 {
+	if from := c.publicTop(); s.rootNum > 0 && !from.IsZero() && from.Num() < s.rootNum {
+		// Where nobody else makes blocks, what it made is irreversible to it before it was here. A block of that
+		// number it has in any case, and one on another branch does no harm.
+		c.ask(s, from)
+	} else if s.rootNum > 0 {
 		c.ask(s, s.rootID)
 	}
+}
+
+// publicTop is the public head; as long as there is none, the highest block that a network peer named; zero
+// without either.
+func (c *Core) publicTop() (id p2pwire.ID) {
+	if c.head != nil {
+		return c.head.id
+	}
+	for _, s := range c.network {
+		if s.headNum > id.Num() {
+			id = s.headID
+		}
+	}
+	return id
 }
 
 // repairGaps asks every node that made a candidate.
@@ -194,6 +213,9 @@ func (c *Core) hold(e *block, s *session, why Reason) {
 	if why == ReasonPreferredNode || why == ReasonAheadOfTime || why == ReasonGap || why == ReasonLeadExpected {
 		until, _ := c.waits(e)
 		now, next = c.wall(), int64(until)+c.clock.used
+	}
+	if why == ReasonTooOld {
+		now, next = c.wall(), int64(c.hopeful(e))+c.clock.used
 	}
 	if e.until != next || c.now.Mono >= e.armed {
 		e.until = next

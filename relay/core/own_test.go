@@ -141,6 +141,7 @@ func TestTooEarlyAndTooLate(t *testing.T) {
 	r.until(base+12, -time.Second)
 	late := makeBlock(head, base+3, ourName)
 	a.send(late.frame)
+	r.run(1100 * time.Millisecond) // the next round might be ours
 	if r.withheld(core.ReasonTooOld) != 1 {
 		t.Error("a block behind its round was not withheld")
 	}

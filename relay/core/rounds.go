@@ -17,6 +17,8 @@ const (
 	// echoWait is how long after the last moment of a round the network may take to show what it
 	// made of it; then the round is judged.
 	echoWait = 500 * time.Millisecond
+	// lateRounds is how many rounds of ours behind its own a round is told of at the latest.
+	lateRounds = 3
 )
 
 // roundBook is what is known of the producer schedule: who had which round, and every how many
@@ -60,11 +62,44 @@ func (b *roundBook) known(number uint32) *round {
 	return nil
 }
 
-// roundEnd is the Wall at which a round is judged at the latest: a late block may come as long as its run
-// goes on.
-func (c *Core) roundEnd(number uint32) int64 {
-	return c.lateLimit(p2pwire.Slot(number)*p2pwire.RoundSlots) + int64(echoWait)
+// producerOf tells whose a round is, as far as the schedule is known, 0 if it is not: by what came of it or was
+// expected of it, or else by the last one up to now that has its place in the schedule.
+func (c *Core) producerOf(number uint32) p2pwire.Name {
+	b := &c.slots.rounds
+	if r := b.known(number); r != nil && r.producer != 0 {
+		return r.producer
+	}
+	if b.period == 0 {
+		return 0
+	}
+	now := p2pwire.SlotAt(c.wall()).Round()
+	for n := now - (now%b.period+b.period-number%b.period)%b.period; n+roundsKept > now; n -= b.period {
+		if r := b.known(n); r != nil && r.producer != 0 {
+			return r.producer
+		}
+	}
+	return 0
 }
+
+// runEnd is the first slot behind a slot's round that may be another producer's; or, if all are ours up to the
+// present, the first of the next round.
+func (c *Core) runEnd(slot p2pwire.Slot) p2pwire.Slot {
+	end, now := slot.Round()+1, p2pwire.SlotAt(c.latest()).Round()
+	for end <= now && c.own[c.producerOf(end)] != nil {
+		end++
+	}
+	return p2pwire.Slot(end) * p2pwire.RoundSlots
+}
+
+// roundLate is the Wall up to which a round's blocks are waited for before it is told of: what is late may come
+// as long as its run goes on, but a run need not end.
+func (c *Core) roundLate(number uint32) int64 {
+	first := p2pwire.Slot(number) * p2pwire.RoundSlots
+	return min(c.lateLimit(first), (first+(1+lateRounds)*p2pwire.RoundSlots).Time()+int64(c.cfg.LateGrace))
+}
+
+// roundEnd is the Wall at which a round is judged at the latest.
+func (c *Core) roundEnd(number uint32) int64 { return c.roundLate(number) + int64(echoWait) }
 
 // roundOver is the Wall at which a round is judged if it lacks nothing.
 func (c *Core) roundOver(number uint32) int64 {
@@ -98,11 +133,14 @@ func (r *round) slots() (first, last p2pwire.Slot) {
 // get records.
 func (c *Core) ownRound(producer p2pwire.Name, slot p2pwire.Slot) bool {
 	number := slot.Round()
-	if number > p2pwire.SlotAt(c.wall()).Round()+roundsAhead || c.wall() >= c.roundEnd(number) {
+	if number > p2pwire.SlotAt(c.wall()).Round()+roundsAhead {
 		return false
 	}
 	r := c.slots.rounds.at(number)
-	if r == nil || r.closed {
+	if r != nil && r.producer == 0 {
+		r.producer = producer
+	}
+	if r == nil || r.closed || c.wall() >= c.roundEnd(number) {
 		return false
 	}
 	i := slot.Index()
@@ -156,8 +194,10 @@ func (b *roundBook) contradicted(r *round) {
 	}
 	b.period, b.gap = 0, 0
 	for i := range b.rounds {
-		if x := &b.rounds[i]; x.number > r.number {
-			x.expected = false
+		if x := &b.rounds[i]; x.number > r.number && x.expected {
+			if x.expected = false; !x.own && !x.public {
+				x.producer = 0
+			}
 		}
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"bprelay/relay/core"
 )
 
-// The relay was restarted between two rounds of ours that follow each other. The network shows the last
-// block of the first one, which left before; then our node brings it, too late to be let out by now. It
-// is public all the same: what our node goes on with builds on it, and so does the network later.
+// The relay was restarted in a round of ours. The network shows the last block of an earlier one, which left
+// before; then our node brings it, too late to be let out by now: whose the round between is nobody knows here.
+// It is public all the same: what our node goes on with builds on it, and so does the network later.
 func TestLateBlockThatTheNetworkShowed(t *testing.T) {
 	const (
 		same    = "the same bytes"
@@ -21,13 +21,17 @@ func TestLateBlockThatTheNetworkShowed(t *testing.T) {
 	for _, shows := range []string{same, twin, resent, unheard} {
 		t.Run(shows, func(t *testing.T) {
 			root := makeBlock(genesis(100), base-9, otherName)
-			xs := ourBlocks(makeBlock(root, base-1, otherName), 15, 1)
-			last, ys := xs[11], xs[12:]
+			xs := ourBlocks(makeBlock(root, base-1, otherName), 12, 1)
+			last, ys := xs[11], []blk(nil)
+			for y, slot := last, base+24; slot < base+27; slot++ {
+				y = makeBlock(y, slot, ourName)
+				ys = append(ys, y)
+			}
 			signed := makeBlock(xs[10], last.slot, ourName, mark(1), signedBy(otherKey)) // the same block
 			if signed.id != last.id {
 				t.Fatal("setup")
 			}
-			r := newRig(t, -6*time.Second-640*time.Millisecond) // its round's time is over
+			r := newRig(t, -12*time.Second-640*time.Millisecond) // its round's time is over
 			a := r.open(core.Internal, "a")
 			a.handshake(xs[10], ys[1])
 			n := r.open(core.Network, "net1")
@@ -45,9 +49,8 @@ func TestLateBlockThatTheNetworkShowed(t *testing.T) {
 			}
 			r.run(5 * time.Millisecond) // nothing is proven yet
 			n.clear()
-			// That the next round is ours as well shows only behind it.
 			a.send(last.frame, ys[0].frame, ys[1].frame, ys[2].frame)
-			r.run(20 * time.Millisecond)
+			r.run(1100 * time.Millisecond) // it might have turned out that all was ours
 			if shows == same || shows == twin {
 				n.want(ys...)
 				if r.event(core.EventAlarm, core.ReasonWithheldInPublic) != nil {
@@ -57,7 +60,7 @@ func TestLateBlockThatTheNetworkShowed(t *testing.T) {
 			}
 			n.want()
 			a.clear()
-			next := makeBlock(last, base+24, otherName)
+			next := makeBlock(last, base+36, otherName)
 			r.until(next.slot, 0)
 			a.alive()
 			n.alive()

@@ -224,8 +224,9 @@ func (c *Core) look(r *slotRecord, nodes *[]NodeRecord) SlotRecord {
 		c.addLinks(&x)
 		c.addChange(&x)
 		x.outcome, x.why = c.outcome(&x, false)
-	case x.why == ReasonNoNetwork && (x.gone || x.echo != EchoNone):
-		x.outcome, x.why = OutcomeLate, ReasonClaimed // a peer came back and got it after all
+	case x.outcome == OutcomeLost && !x.id.IsZero() && (x.gone || x.echo != EchoNone):
+		// A peer came back and got it after all, or it came when its round had been told of, in a run that goes on.
+		x.outcome, x.why = OutcomeLate, ReasonClaimed
 	case x.outcome == OutcomeLost && x.id.IsZero() && x.outside:
 		x.outcome, x.why = c.outcome(&x, true) // proven only now: in legacy mode a node must take it first
 	}

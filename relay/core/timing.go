@@ -12,7 +12,7 @@ type timing struct {
 	round uint32 // the last round one of our nodes made a block of, and the one before
 	prior uint32
 	open  []ownRound
-	due   time.Duration // when they are looked at next: the one timer that counts; 0: none
+	armed time.Duration // when they are looked at next
 }
 
 // pace is one node's way of producing, as it arrives here.
@@ -208,34 +208,31 @@ func (c *Core) watchRound(e *block) {
 			return
 		}
 	}
-	if over := c.lateLimit(first); len(c.timing.open) < maxOpenRounds && c.earliest() <= over {
+	if over := c.roundLate(first.Round()); len(c.timing.open) < maxOpenRounds && c.earliest() <= over {
 		c.timing.open = append(c.timing.open, ownRound{e.producer, first})
-		c.lookAtRound(over)
+		c.armRound(over)
 	}
 }
 
-// lookAtRound sees to it that the open rounds are looked at when the wall clock is past a moment for sure. They
-// share one timer: while a run of ours goes on each look puts off all of them, and one timer each would arm as many
-// again.
-func (c *Core) lookAtRound(over int64) {
+// armRound sets the timer for the open rounds, one for all: rounds of ours without end are always open.
+func (c *Core) armRound(over int64) {
 	at := c.now.Mono + time.Duration(over-c.earliest()) + time.Millisecond
-	if c.timing.due == 0 || at < c.timing.due {
-		c.timing.due = at
+	if t := &c.timing; t.armed <= c.now.Mono || at < t.armed {
+		t.armed = at
 		c.timers.add(at, timer{kind: timerRound})
 	}
 }
 
 // roundDue counts the slots of rounds that are over for which nothing went out.
 func (c *Core) roundDue() {
-	if c.timing.due == 0 || c.now.Mono < c.timing.due {
-		return // an earlier one came in between
+	if c.now.Mono < c.timing.armed {
+		return // an earlier one was set after it
 	}
-	c.timing.due = 0
 	kept := c.timing.open[:0]
 	for _, r := range c.timing.open {
-		if over := c.lateLimit(r.first); c.earliest() <= over {
+		if over := c.roundLate(r.first.Round()); c.earliest() <= over {
 			kept = append(kept, r)
-			c.lookAtRound(over)
+			c.armRound(over)
 			continue
 		}
 		for slot := r.first; slot < r.first+p2pwire.RoundSlots; slot++ {

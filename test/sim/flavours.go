@@ -37,9 +37,26 @@ func (d *draft) quiet() {
 		if d.Mode == simnet.Legacy {
 			d.Trx = 0 // a sibling's own branch would be irreversible at once
 		}
+		if d.Nodes == 1 && d.rng.IntN(2) == 0 {
+			d.endless()
+		}
 	}
 	if d.rng.IntN(3) == 0 {
 		d.add(Fault{At: d.any(), Kind: Reset, A: "relay", B: "net0"})
+	}
+}
+
+// endless: nobody else makes blocks, and ours come late by rounds, or have to be fetched.
+func (d *draft) endless() {
+	d.Length = 60 * time.Second
+	at := d.between(settled, 30*time.Second)
+	switch d.rng.IntN(4) {
+	case 0:
+		d.add(Fault{At: at, Kind: Kill, A: "relay", For: d.between(10*time.Millisecond, 4*time.Second)})
+	case 1:
+		d.add(Fault{At: at, Kind: Pause, A: "relay", For: d.between(100*time.Millisecond, 4*time.Second)})
+	default:
+		d.add(Fault{At: at, Kind: Cut, A: "bp0", B: "relay", For: d.between(100*time.Millisecond, 27*time.Second)})
 	}
 }
 

@@ -259,7 +259,7 @@ func (x *play) up(address string) *simnet.Node {
 type observer struct{ x *play }
 
 // Event implements core.Observer.
-func (o observer) Event(_ core.Instant, e *core.Event) {
+func (o observer) Event(now core.Instant, e *core.Event) {
 	switch e.Kind {
 	case core.EventPublic:
 		o.x.say("relay: public head %s, slot %s", e.ID.Short(), o.x.slot(e.Slot))
@@ -267,6 +267,9 @@ func (o observer) Event(_ core.Instant, e *core.Event) {
 		o.x.say("relay: %s %s, slot %s, from %s: %s", e.Kind, e.ID.Short(), o.x.slot(e.Slot), nameOf(e.Node), e.Reason)
 	default:
 		o.x.say("relay: %s %s %s %s", e.Kind, nameOf(cmpOr(e.Node, e.Remote)), e.Reason, e.Detail)
+	}
+	if e.Kind == core.EventClaimed {
+		o.x.tooLate(now.Wall, e.Slot, e.ID)
 	}
 	if e.Kind == core.EventBlamed {
 		o.x.wronged(nameOf(cmpOr(e.Node, e.Remote)))

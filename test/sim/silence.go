@@ -35,8 +35,7 @@ func (x *play) judgeSlot(slot p2pwire.Slot) {
 
 // unsaved says why a candidate that was not let out was rightly so; "" if there is no reason.
 func (x *play) unsaved(c *candidate) string {
-	round := c.slot - p2pwire.Slot(c.slot.Index())
-	late := (round + p2pwire.RoundSlots).Time() + int64(lateGrace)
+	late := x.knownEnd(c).Time() + int64(lateGrace)
 	due := x.mono(c.slot.Time())
 	// What the relay may still need: its loop, and for what is not next door nothing more.
 	end := c.at + 500*time.Millisecond
@@ -70,6 +69,73 @@ func (x *play) unsaved(c *candidate) string {
 		return "another parent"
 	}
 	return ""
+}
+
+// runEnd is the first slot behind a slot's round that is another producer's.
+func (x *play) runEnd(slot p2pwire.Slot) p2pwire.Slot {
+	end := slot - p2pwire.Slot(slot.Index()) + p2pwire.RoundSlots
+	for x.isOwn(x.chain.ProducerAt(end)) && end.Time() <= x.w.Now().Wall {
+		end += p2pwire.RoundSlots
+	}
+	return end
+}
+
+// knownEnd is runEnd as far as a relay can know soon after it got a candidate: the rounds of ours behind that
+// one's own are those of which it got a candidate, or all if it has learned the schedule.
+func (x *play) knownEnd(c *candidate) p2pwire.Slot {
+	end, run := c.slot-p2pwire.Slot(c.slot.Index())+p2pwire.RoundSlots, x.runEnd(c.slot)
+	const soon = 900 * time.Millisecond // a late one may wait for a second
+	start := x.relayStart(c.at).at
+	if x.learned(start, c.at) {
+		return run
+	}
+	for ; end < run; end += p2pwire.RoundSlots {
+		had := false
+		for slot := end; slot < end+p2pwire.RoundSlots && !had; slot++ {
+			had = slices.ContainsFunc(x.ledger.candidates[slot], func(o *candidate) bool { return o.at >= start && o.at < c.at+soon })
+		}
+		if !had {
+			break
+		}
+	}
+	return end
+}
+
+// learned tells whether a relay that was started at one time must know the schedule at another: it was shown
+// blocks of each round while all of them came twice, and the first one once more.
+func (x *play) learned(start, at time.Duration) bool {
+	shown := map[uint32]bool{}
+	for _, a := range x.ledger.fresh {
+		if a.at >= start && a.at < at {
+			shown[a.slot.Round()] = true
+		}
+	}
+	for slot, list := range x.ledger.candidates {
+		for _, c := range list {
+			if left, ok := x.check.Left(c.id); ok && x.mono(left) >= start && x.mono(left) < at {
+				shown[slot.Round()] = true
+			}
+		}
+	}
+	for round := range shown {
+		all := true
+		for i := range uint32(2*len(x.s.Layout) + 1) {
+			all = all && shown[round+i]
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// tooLate: what the relay lets out late must not get into another producer's slots. It may judge by a clock that
+// is off by as much as it believes.
+func (x *play) tooLate(wall int64, slot p2pwire.Slot, id p2pwire.ID) {
+	const believed = 100 * time.Millisecond
+	if end := x.runEnd(slot); wall > end.Time()+int64(lateGrace+believed) && x.health.well(x.w.Now().Mono, x.w.Now().Mono, "relay") {
+		x.breach(RuleLate, "%s of slot %s was let out when the slots from %s on were another producer's", id.Short(), x.slot(slot), x.slot(end))
+	}
 }
 
 // overtaken tells whether a later block of another producer was there before a candidate's claim, behind
@@ -251,8 +317,8 @@ const handOver = 300 * time.Millisecond
 // judgeLost: with nothing wrong since a little before the run began, every slot of it must be public.
 func (x *play) judgeLost(slot p2pwire.Slot) {
 	run := slot
-	for x.isOwn(x.chain.ProducerAt(run-1)) && run.Time() > x.chain.GenesisTime() {
-		run--
+	for x.isOwn(x.chain.ProducerAt(run-1)) && run.Time() > x.chain.GenesisTime() && slot-run < 2*p2pwire.RoundSlots {
+		run-- // of one without end no more counts: whoever does not recover loses more
 	}
 	from, to := x.mono(run.Time())-2*time.Second, x.mono(slot.Time())+500*time.Millisecond
 	machines := []string{"relay", "disk"}
@@ -276,6 +342,9 @@ func (x *play) judgeLost(slot p2pwire.Slot) {
 	}
 	if !slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool { return a.at >= from-4*time.Second && a.at <= to }) && len(x.own) < len(x.s.Layout) {
 		return // the network stands still: who began on an old state does not produce
+	}
+	if len(x.own) == len(x.s.Layout) && len(x.ledger.candidates[slot]) == 0 {
+		return // a node that does not know the head as new does not produce, and nobody makes a new one for it
 	}
 	x.breach(RuleLost, "slot %s: nothing was wrong", x.slot(slot))
 }

@@ -13,6 +13,7 @@ import (
 // The rules a world is judged by, besides those of test/checker.
 const (
 	RuleSilence   = "silence"   // a candidate with the right parent was in the relay's hands and did not go out
+	RuleLate      = "late"      // a block of ours went out in another producer's slots
 	RuleLost      = "lost"      // an own slot was lost and nothing was wrong
 	RuleStart     = "start"     // a run began on an older block than the relay had
 	RuleVoteLost  = "vote_lost" // a vote for a public block was in the relay's hands and did not go out
