@@ -39,22 +39,45 @@ func (c *Core) refute(t trial) {
 // it is shut out.
 const maxRefuted = 32
 
-// blame drops a message that cost two links and shuts its source out for a while, longer each time.
+// blame drops a message that cost two links and shuts its source out for a while, longer each time; but not the
+// one that sent a block which others build on once more.
 func (c *Core) blame(t trial) {
 	c.stats.Blamed++
 	c.stats.Dropped[ReasonHarmful]++
-	if src := c.sessions[t.source]; src != nil {
+	var digest [32]byte
+	if t.block != nil {
+		digest = sha256.Sum256(p2pwire.Frame(t.frame.b).Payload())
+	}
+	second := t.block != nil && c.harmful.Contains(c.now.Mono, digest)
+	if src := c.sessions[t.source]; src != nil && !second {
 		c.shutOut(src, t.frame)
 	}
 	if t.block != nil {
-		c.harmful.Seen(c.now.Mono, sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+		c.harmful.Seen(c.now.Mono, digest)
 	}
 	c.throwOut(t)
 	c.pool.release(t.frame)
-	c.dropTrials(t.source)
-	c.purge(t.source)
+	if !second {
+		c.dropTrials(t.source)
+		c.purge(t.source)
+	}
 	c.nextSolo()
 	c.retry()
+}
+
+// refusedAgain tells whether bytes that cost links are refused, for good or until others build on them: links break by
+// chance, and without a good block nothing of what the network makes behind it is of use. So it is tried once
+// more, whoever sends it then.
+func (c *Core) refusedAgain(id p2pwire.ID, digest [32]byte) bool {
+	if !c.harmful.Contains(c.now.Mono, digest) {
+		return false
+	}
+	for i := 0; i < c.blocks.n && c.boot.orphans > 0; i++ {
+		if x := c.blocks.at(i); x.counted && x.prev == id {
+			return c.appealed.Seen(c.now.Mono, digest)
+		}
+	}
+	return true
 }
 
 // shutOut ends a session and bans its address.

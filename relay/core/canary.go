@@ -1,6 +1,7 @@
 package core
 
 import (
+	"crypto/sha256"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -26,6 +27,8 @@ type trial struct {
 	kills    int           // nodes whose link it may have cost
 	killer   string        // the last of them
 	alone    int           // times that one lost its link once more, being the only one that can try it
+	chance   bool          // the link that was just lost was not lost over it
+	chances  int           // links lost by chance
 	refused  int           // times a node said that it could not use it
 	absent   int           // nodes that left and did not come back in time
 	fled     []flight      // they, as long as they may still come back
@@ -49,6 +52,8 @@ type canaries struct {
 	strikes   map[string]int
 	doubts    map[string]int // how often a source's votes went out just before a node left
 	left      time.Duration  // when a node closed its link last
+	lost      time.Duration  // when one did that tried nothing
+	loser     string         // which one
 	stalled   bool           // a block could not be tried, for want of a node
 }
 
@@ -62,7 +67,7 @@ func (k *canaries) init() {
 	k.seed = maphash.MakeSeed()
 	k.strikes = make(map[string]int)
 	k.doubts = make(map[string]int)
-	k.left = -time.Hour
+	k.left, k.lost = -time.Hour, -time.Hour
 }
 
 // pickCanary chooses the node to go first with a block, or a vote (nil): one that lacks the block and has
@@ -309,6 +314,9 @@ func (c *Core) survived(t trial) {
 			src.proven = true
 		}
 		e.survived = true
+		if c.harmful.Len() > 0 {
+			c.harmful.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload())) // it was tried once more
+		}
 		c.learnKey(e)
 		if e.withheld {
 			c.publicElsewhere(src, e)

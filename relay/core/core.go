@@ -118,14 +118,15 @@ type Core struct {
 	bans     map[string]time.Duration // remote host -> Mono until which it is refused
 	failures map[string]int           // banKey -> catch-ups that a peer served badly
 
-	chainID p2pwire.ID
-	window  *dedup.Window
-	harmful *dedup.Window // blocks that made a node close its link
-	claims  *dedup.Slots
-	claimer Claimer
-	pending *block // the candidate whose claim is being decided
-	own     map[p2pwire.Name]*producer
-	learned map[p2pwire.Name]*p2pwire.AuthorityVerifier
+	chainID  p2pwire.ID
+	window   *dedup.Window
+	harmful  *dedup.Window // blocks that made a node close its link
+	appealed *dedup.Window // those of them that were tried once more
+	claims   *dedup.Slots
+	claimer  Claimer
+	pending  *block // the candidate whose claim is being decided
+	own      map[p2pwire.Name]*producer
+	learned  map[p2pwire.Name]*p2pwire.AuthorityVerifier
 	// finalizers are the configured keys of our finalizers.
 	finalizers map[[p2pwire.FinalizerKeySize]byte]struct{}
 
@@ -168,6 +169,7 @@ func New(cfg Config, now Instant) (*Core, error) {
 		failures: make(map[string]int),
 		window:   dedup.NewWindow(cfg.DedupEntries, cfg.DedupAge),
 		harmful:  dedup.NewWindow(harmfulEntries, harmfulAge),
+		appealed: dedup.NewWindow(harmfulEntries, harmfulAge),
 		claims:   dedup.NewSlots(cfg.ClaimEntries),
 		own:      make(map[p2pwire.Name]*producer),
 		learned:  make(map[p2pwire.Name]*p2pwire.AuthorityVerifier),

@@ -28,7 +28,7 @@ func (c *Core) networkBlock(s *session, f p2pwire.Frame, owned *buf) {
 	}
 	digest := c.digestOf(f)
 	e := c.blocks.get(v.ID)
-	if c.harmful.Contains(c.now.Mono, digest) {
+	if c.refusedAgain(v.ID, digest) {
 		c.drop(s, ReasonHarmful)
 		return
 	}

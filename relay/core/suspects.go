@@ -44,6 +44,7 @@ func (c *Core) nodeGone(s *session, why Reason) {
 		}
 		return
 	}
+	c.blip(s, gone)
 	k.left = c.now.Mono
 	for i, d := range k.recent {
 		if d.source != 0 && c.since(d.at) < c.cfg.SurviveAfter {
@@ -83,14 +84,52 @@ func (c *Core) nodeBack(s *session) {
 		}
 		return
 	}
-	for i := range mine {
-		c.lostOver(&mine[i], s)
+	guilty := mine[:0]
+	for _, t := range mine {
+		if c.lostOver(&t, s) {
+			guilty = append(guilty, t)
+		} else {
+			c.again(t)
+		}
 	}
-	c.convict(mine)
+	c.convict(guilty)
+	c.nextSolo()
 }
 
-// lostOver counts a link that a node, which is here again, may have lost over a message.
-func (c *Core) lostOver(t *trial, s *session) {
+// blip notes that a node closed its link, with these messages on trial, and when that was none of their doing: it
+// came sooner than the node can have read them, as it does when the relay itself was asleep while the link broke;
+// or another node, which tried nothing, lost its own meanwhile.
+func (c *Core) blip(s *session, gone []trial) {
+	k := &c.canary
+	if len(gone) == 0 {
+		for i := range k.suspended {
+			if t := &k.suspended[i]; t.name != s.Name() && c.since(t.at-suspendFor) < c.cfg.SurviveAfter {
+				t.chance = true
+			}
+		}
+		k.lost, k.loser = c.now.Mono, s.Name()
+		return
+	}
+	for i := range gone {
+		t := &gone[i]
+		t.chance = c.since(t.since) < min(s.rtt/2, farTrip) || k.loser != s.Name() && k.lost > t.since && c.since(k.lost) < c.cfg.SurviveAfter
+	}
+}
+
+// farTrip bounds the time in which a node that is far away cannot have read what it was given.
+const farTrip = 20 * time.Millisecond
+
+// maxChances is how many links that were lost by chance a message is not charged for.
+const maxChances = 2
+
+// lostOver counts a link that a node, which is here again, may have lost over a message, and tells whether it does
+// count: a node that names the block as its head, or one on it, has taken it.
+func (c *Core) lostOver(t *trial, s *session) bool {
+	took := t.block != nil && !t.mixed && s.tookBlock(c, t.block)
+	if chance := t.chance || took; chance && t.chances < maxChances {
+		t.chances, t.chance = t.chances+1, false
+		return false
+	}
 	switch {
 	case t.killer != s.Name():
 		t.kills++
@@ -102,6 +141,13 @@ func (c *Core) lostOver(t *trial, s *session) {
 	default:
 		t.kills++
 	}
+	return true
+}
+
+// tookBlock tells whether the head that a node named is a block or builds on it.
+func (s *session) tookBlock(c *Core, b *block) bool {
+	head := c.blocks.get(s.headID)
+	return head != nil && c.extends(head, b)
 }
 
 // elsewhere tells whether a trial could be repeated at another node. Who is held tries no votes.

@@ -322,3 +322,163 @@ func TestBytesMissingAboveTheHead(t *testing.T) {
 		}
 	}
 }
+
+// twoNodesTry sends an honest block, has both nodes lose their links over it in turn as told, and wants it to be
+// everywhere soon, with what is built on it, also when its source is shut out.
+func twoNodesTry(t *testing.T, lose func(r *rig, at, other **peer, x, head blk), innocent bool) {
+	t.Helper()
+	r, n, a, b, head := warm(t)
+	n2 := r.network("net2", head)
+	r.until(base+12, 0)
+	for _, p := range []*peer{n, n2, a, b} {
+		p.alive()
+	}
+	for _, p := range []*peer{a, b} { // 4 ms away
+		p.clear()
+		for len(p.frames(p2pwire.TypeTime)) == 0 {
+			r.run(10 * time.Millisecond)
+		}
+		r.run(4 * time.Millisecond)
+		p.answers(0)
+		p.tell(p.frames(p2pwire.TypeTime)[0])
+		p.clock = nil
+	}
+	x := makeBlock(head, base+12, otherName)
+	n.send(x.frame)
+	n2.send(x.frame)
+	at, other := &a, &b
+	if !a.has(x.frame) {
+		at, other = &b, &a
+	}
+	lose(r, at, other, x, head)
+	tip := x
+	for i := range p2pwire.Slot(4) {
+		r.run(100 * time.Millisecond)
+		r.until(base+13+i, early(base+13+i))
+		n2.clear()
+		before := tip
+		tip = makeBlock(tip, base+13+i, otherName)
+		n2.send(tip.frame)
+		if len(n2.frames(p2pwire.TypeRequest)) > 0 { // what is missing below it
+			if i > 0 {
+				n2.send(x.frame)
+			}
+			n2.send(before.frame, tip.frame)
+		}
+	}
+	r.run(2 * survive)
+	if n.gone && innocent {
+		t.Errorf("the honest peer was closed: %v", n.closed)
+	}
+	for _, p := range []*peer{a, b} {
+		if !p.has(tip.frame) {
+			t.Errorf("%s does not have the network's newest block", p.name)
+		}
+	}
+}
+
+// tried waits until one of the nodes has the bytes.
+func (r *rig) tried(f []byte, ps ...**peer) **peer {
+	r.t.Helper()
+	for range 100 {
+		for _, p := range ps {
+			if (*p).has(f) {
+				return p
+			}
+		}
+		r.run(5 * time.Millisecond)
+	}
+	r.t.Fatal("nobody tries it")
+	return nil
+}
+
+// The relay was asleep while a node's link broke: it reads the block, gives it to that node, and learns of the
+// broken link at the same moment. The next node loses its link by chance, too.
+func TestLinkThatBrokeBeforeTheTrial(t *testing.T) {
+	twoNodesTry(t, func(r *rig, at, other **peer, x, head blk) {
+		(*at).drop() // no time has passed
+		*at = (*at).again(head, head)
+		p := r.tried(x.frame, at, other)
+		r.run(30 * time.Millisecond)
+		(*p).drop()
+		r.run(10 * time.Millisecond)
+		*p = (*p).again(head, head)
+	}, true)
+}
+
+// Both nodes lose their links at the same moment, twice, and but one of them had the block.
+func TestLinksThatBreakTogether(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		twoNodesTry(t, func(r *rig, at, other **peer, x, head blk) {
+			for range 2 {
+				p := r.tried(x.frame, at, other)
+				r.run(30 * time.Millisecond)
+				q := at
+				if p == at {
+					q = other
+				}
+				if !first {
+					(*q).drop()
+					r.run(5 * time.Millisecond)
+				}
+				(*p).drop()
+				if first {
+					r.run(5 * time.Millisecond)
+					(*q).drop()
+				}
+				r.run(10 * time.Millisecond)
+				*p, *q = (*p).again(head, head), (*q).again(head, head)
+			}
+		}, true)
+	}
+}
+
+// Both nodes had taken the block when they lost their links: they name it when they are back.
+func TestLinksThatBreakBehindTheBlock(t *testing.T) {
+	twoNodesTry(t, func(r *rig, at, other **peer, x, head blk) {
+		for _, p := range []**peer{at, other} {
+			r.tried(x.frame, p)
+			r.run(30 * time.Millisecond)
+			(*p).drop()
+			r.run(10 * time.Millisecond)
+			*p = (*p).again(head, x)
+			(*p).got = append((*p).got, x.frame)
+		}
+	}, true)
+}
+
+// Chance convicts a good block. What the network builds on it is of no use without it: it is tried once more when
+// another peer sends it then.
+func TestGoodBlockThatWasConvicted(t *testing.T) {
+	twoNodesTry(t, func(r *rig, at, other **peer, x, head blk) {
+		for range 2 {
+			p := r.tried(x.frame, at, other)
+			r.run(30 * time.Millisecond)
+			(*p).drop()
+			r.run(10 * time.Millisecond)
+			*p = (*p).again(head, head)
+		}
+	}, false)
+}
+
+// A bad block that others build on is tried once more, and whoever sent it then is not shut out over it.
+func TestBadBlockThatOthersBuildOn(t *testing.T) {
+	r, n, a, b, head := warm(t)
+	evil := r.network("evil", head)
+	r.until(base+12, 0)
+	bad := makeBlock(head, base+12, otherName, mark(66))
+	evil.send(bad.frame)
+	nodes, lost := r.closeOver([]*peer{a, b}, bad.frame, head)
+	if !evil.gone || lost != 2 {
+		t.Fatalf("%d links lost, its source is gone: %v", lost, evil.gone)
+	}
+	for i := range p2pwire.Slot(4) {
+		n.send(makeBlock(bad, base+18+i, otherName).frame, bad.frame)
+		var more int
+		nodes, more = r.closeOver(nodes, bad.frame, head)
+		lost += more
+	}
+	if lost > 4 || n.gone {
+		t.Errorf("%d links lost, want 4 at most; the honest peer is gone: %v", lost, n.gone)
+	}
+}

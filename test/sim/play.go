@@ -271,24 +271,6 @@ func (o observer) Event(now core.Instant, e *core.Event) {
 	if e.Kind == core.EventClaimed {
 		o.x.tooLate(now.Wall, e.Slot, e.ID)
 	}
-	if e.Kind == core.EventBlamed {
-		o.x.wronged(nameOf(cmpOr(e.Node, e.Remote)))
-	}
-}
-
-// wronged excuses a peer of the network that is shut out because two of our links broke by chance while one
-// message of its was tried at both ends: nobody can tell that from a harmful message.
-func (x *play) wronged(peer string) {
-	const trials, ban = 1500 * time.Millisecond, time.Minute
-	now, broken := x.w.Now().Mono, 0
-	for _, f := range x.s.Faults {
-		if f.Kind == Reset && f.At <= now && now-f.At <= trials && (f.A == "relay" && strings.HasPrefix(f.B, "bp") || f.B == "relay" && strings.HasPrefix(f.A, "bp")) {
-			broken++
-		}
-	}
-	if broken >= 2 {
-		x.ailLink(peer, "relay", now, now+ban, afterReset)
-	}
 }
 
 func cmpOr(a, b string) string {
