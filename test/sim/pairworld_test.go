@@ -66,6 +66,11 @@ func TestPairFound(t *testing.T) {
 		"far away, killed":               {far, 101, []PairFault{{-70 * ms, ActiveKill, 5310 * ms}}},
 		"far away, hangs at the end":     {far, 105400, []PairFault{{5400 * ms, ActiveHang, 4 * s}}},
 		"far away, hangs and comes back": {far, 101050, []PairFault{{1050 * ms, ActiveHang, 4 * s}}},
+		// The standby was granted the role, and waited for an acknowledgement all the same.
+		"far away, loses its nodes at the end": {
+			PairScenario{Mode: simnet.Savanna, Takeover: core.TakeoverRace, Nodes: 2, Distance: 40 * ms}, 556,
+			[]PairFault{{5300 * ms, ActiveNoNodes, 3530 * ms}},
+		},
 		// Back with the network, whose blocks nobody had vouched for, it let out its own.
 		"back in its turn":                {race, 100350, []PairFault{{350 * ms, ActiveCutOff, 2 * s}}},
 		"back in its turn, sessions anew": {race, 100000, []PairFault{{0, ActiveCutOff, 1500 * ms}}},
