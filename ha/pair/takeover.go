@@ -247,6 +247,9 @@ func (m *Machine) granted(x *Message) {
 		why = ReasonElected // both were standby
 	}
 	m.reign(x.Epoch, why)
+	if asked && m.probe.ok {
+		m.want.first = m.now - m.cfg.Timing.ClaimWait // it is late as it is, and this relay's turn without any grant
+	}
 	if !x.Candidate && !(asked && m.probe.ok) {
 		m.settle = m.now + m.cfg.Timing.EchoWait
 		m.settleAsked = asked // a slot was missed already: the network's answer is enough

@@ -94,6 +94,7 @@ type cluster struct {
 	asked   uint64        // the number of the last question put to the network
 	probe   uint64        // the same; 0: it was answered
 	probed  time.Duration // when
+	proof   time.Duration // when it was answered by a session that knows no more than this relay, 0: not yet
 	told    string        // the lead's state as it was told last
 }
 
@@ -352,7 +353,7 @@ func (c *Core) Probe(now Instant, n uint64) {
 	}
 	again := n == c.ha.asked
 	if !again {
-		c.ha.asked, c.ha.probe, c.ha.probed = n, n, c.now.Mono
+		c.ha.asked, c.ha.probe, c.ha.probed, c.ha.proof = n, n, c.now.Mono, 0
 	}
 	for _, s := range slices.Clone(c.network) {
 		if !s.closing && !(again && s.pingAt >= c.ha.probed) {
@@ -373,10 +374,57 @@ func (c *Core) answered(s *session, asked time.Duration) {
 			c.echoed(e)
 		}
 	}
-	if n := c.ha.probe; n != 0 && asked >= c.ha.probed {
-		c.ha.probe = 0
-		c.cfg.Cluster.Answered(c.now, n)
+}
+
+// proofWait is how long an answer waits at most for the trial of what the network showed before it.
+const proofWait = 250 * time.Millisecond
+
+// probeDue tells the cluster that the network answered a Probe, when all is known that it showed before. A
+// session that has only just come up answers for what it named as its head; and a block of ours whose bytes
+// nobody has vouched for yet (legacy) may be what the other relay let out.
+func (c *Core) probeDue() {
+	k := &c.ha
+	if !slices.ContainsFunc(c.network, func(s *session) bool {
+		return !s.closing && s.answers && s.heard >= k.probed && c.knowsHead(s)
+	}) {
+		return
 	}
+	if k.proof == 0 {
+		k.proof = max(c.now.Mono, 1)
+		c.timers.add(k.proof+proofWait, timer{kind: timerProbe})
+	}
+	if c.now.Mono < k.proof+proofWait && c.ownOnTrial() {
+		return
+	}
+	n := k.probe
+	k.probe = 0
+	c.cfg.Cluster.Answered(c.now, n)
+}
+
+// knowsHead tells whether what a network session named as its head last is known here, and asks for it if not.
+func (c *Core) knowsHead(s *session) bool {
+	if c.head == nil || s.headNum <= c.head.num {
+		return true
+	}
+	if b := c.blocks.get(s.headID); b != nil && !b.stub() {
+		return true
+	}
+	c.fetchGap(s, s.headID)
+	return false
+}
+
+// ownOnTrial tells whether the network showed a block for an own slot that nobody has yet, and that is not
+// known to be good or bad.
+func (c *Core) ownOnTrial() bool {
+	for i := range c.blocks.n {
+		x := c.blocks.at(i)
+		if x.public && !x.verified && x.frame != nil && c.own[x.producer] != nil && c.earliest() <= c.lateLimit(x.slot) {
+			if _, ok := c.claims.Get(uint64(x.producer), uint32(x.slot)); !ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Health is how many network sessions were heard of within a time, how many of our producing nodes are

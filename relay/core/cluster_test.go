@@ -496,3 +496,109 @@ func TestShownBlocksLeaveParentsFirst(t *testing.T) {
 	r.run(150 * time.Millisecond)
 	n2.want(x, x1, x2)
 }
+
+// answerProbe has a network peer answer the last time message that it got.
+func (p *peer) answerProbe() {
+	p.r.t.Helper()
+	asked := p.frames(p2pwire.TypeTime)
+	m, err := p2pwire.DecodeTime(asked[len(asked)-1].Body())
+	if err != nil || m.Org != 0 {
+		p.r.t.Fatalf("%+v %v", m, err)
+	}
+	p.send(p2pwire.AppendFrame(nil, p2pwire.Time{Org: m.Xmt, Rec: p.r.now.Wall, Xmt: p.r.now.Wall}))
+}
+
+// A question that is asked again while the answer is under way stays the same question.
+func TestProbeAskedAgainIsAnsweredByTheFirst(t *testing.T) {
+	al, r, n, _, _, _ := warmStandby(t)
+	for range 4 {
+		r.c.Probe(r.now, 7)
+		r.pump()
+		r.run(20 * time.Millisecond)
+	}
+	n.answerProbe()
+	if !slices.Equal(al.answered, []uint64{7}) {
+		t.Fatalf("answered %v", al.answered)
+	}
+	r.c.Probe(r.now, 7) // it was answered
+	r.c.Probe(r.now, 8)
+	r.pump()
+	n.answerProbe()
+	if !slices.Equal(al.answered, []uint64{7, 8}) {
+		t.Fatalf("answered %v", al.answered)
+	}
+}
+
+// In legacy only our nodes can tell whether a block with our name is genuine: an answer that came behind one waits
+// for them, but not for ever.
+func TestAnswerWaitsForWhatWasShownBefore(t *testing.T) {
+	for _, genuine := range []bool{true, false} {
+		al, r, n, a, b, head := warmStandby(t)
+		r.until(base, 40*time.Millisecond)
+		x := makeBlock(head, base, ourName, mark(1))
+		n.send(x.frame)
+		r.c.Probe(r.now, 7)
+		r.pump()
+		n.answerProbe()
+		r.run(50 * time.Millisecond)
+		if len(al.answered) > 0 || len(al.echoes) > 0 {
+			t.Fatalf("answered %v before block %s was judged, echoes %v", al.answered, x.id.Short(), al.echoes)
+		}
+		if genuine {
+			a.handshake(head, x)
+			b.handshake(head, x)
+			if !slices.Contains(al.echoes, claimOf(x)) {
+				t.Fatalf("echoes %v", al.echoes)
+			}
+		} else {
+			a.drop()
+			b.drop()
+			r.run(250 * time.Millisecond)
+		}
+		if !slices.Equal(al.answered, []uint64{7}) {
+			t.Fatalf("genuine %v: answered %v", genuine, al.answered)
+		}
+	}
+}
+
+// A peer that has only just connected says nothing by its answer of the blocks below its head: they have to be here.
+func TestAnswerOfANewSessionCountsWithItsHead(t *testing.T) {
+	al, r, n, _, _, head := warmStandby(t)
+	n.drop()
+	r.until(base, 40*time.Millisecond)
+	x := makeBlock(head, base, ourName, mark(1))
+	n2 := r.network("net2", x)
+	r.c.Probe(r.now, 7)
+	r.pump()
+	n2.answerProbe()
+	r.run(50 * time.Millisecond)
+	if len(al.answered) > 0 {
+		t.Fatalf("answered %v, but its head is not known here", al.answered)
+	}
+	if len(n2.requests()) == 0 {
+		t.Fatal("was not asked for its blocks")
+	}
+	n2.send(x.frame)
+	r.run(350 * time.Millisecond)
+	if !slices.Equal(al.answered, []uint64{7}) {
+		t.Fatalf("answered %v", al.answered)
+	}
+}
+
+// Two nodes of ours have different blocks, and the network showed one of them before its node did: it has its slot,
+// even while the other one waits to be claimed.
+func TestShownBeforeItsNodeSentItIsAnEcho(t *testing.T) {
+	al, r, n, a, b, head := warmStandby(t)
+	r.until(base, 40*time.Millisecond)
+	x := makeBlock(head, base, ourName, mark(1))
+	y := makeBlock(head, base, ourName, mark(2))
+	n.send(y.frame)
+	a.send(x.frame)
+	if len(al.echoes) > 0 {
+		t.Fatalf("echoes %v of what nobody vouched for", al.echoes)
+	}
+	b.send(y.frame)
+	if !slices.Equal(al.echoes, []core.Claim{claimOf(y)}) {
+		t.Fatalf("echoes %v, want y", al.echoes)
+	}
+}

@@ -97,6 +97,9 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	c.slotCandidate(s, e)
 	if c.cfg.Cluster != nil {
 		c.cfg.Cluster.Holds(c.now, e.claim())
+		if e.shown {
+			c.echoed(e) // the other relay let it out
+		}
 	}
 	c.decide(e, s)
 	c.judged(s, e)

@@ -22,6 +22,7 @@ const (
 	timerTakeover // the takeover's next step
 	timerAlone    // a block that was let out alone may not be any more
 	timerCluster  // an own slot is to be looked at by a standby
+	timerProbe    // the network's answer waits no longer for what is on trial; settle sees to it
 )
 
 type timer struct {
@@ -119,5 +120,8 @@ func (c *Core) settle() {
 		if c.lineage.recheck {
 			c.judgeHeld()
 		}
+	}
+	if c.ha.probe != 0 {
+		c.probeDue()
 	}
 }

@@ -52,7 +52,7 @@ func (sc PairScenario) String() string {
 }
 
 // Judge says what is wrong with an outcome: a rule of the network's broken, or more slots lost than the faults
-// explain. It is empty if nothing is.
+// explain, see pairWorld.mayLose. It is empty if nothing is.
 func (sc PairScenario) Judge(o *PairOutcome) (wrong []string) {
 	if o.Report.SlotsDouble > 0 {
 		wrong = append(wrong, fmt.Sprintf("%d slots with two blocks", o.Report.SlotsDouble))
@@ -63,30 +63,7 @@ func (sc PairScenario) Judge(o *PairOutcome) (wrong []string) {
 			wrong = append(wrong, v.String())
 		}
 	}
-	if len(o.Lost) > sc.mayLose() {
-		wrong = append(wrong, fmt.Sprintf("lost %v", o.Lost))
-	}
-	return wrong
-}
-
-// mayLose bounds the slots that the faults may cost: a single one of a relay or a link costs none, all that
-// lasts at both relays, or takes a node in race, may cost the round.
-func (sc PairScenario) mayLose() int {
-	if len(sc.Faults) > 1 {
-		return 1000 // what two faults cost is for a table, not for a bound
-	}
-	for _, f := range sc.Faults {
-		switch f.Kind {
-		case BothRestart:
-			return 1000
-		case TheLeadKill, BothKill:
-			if sc.Takeover == core.TakeoverRace {
-				return 12
-			}
-			return 1
-		}
-	}
-	return 0
+	return append(wrong, o.Unexplained...)
 }
 
 // PairSweep plays worlds with two relays, on as many processors as there are.

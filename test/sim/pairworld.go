@@ -77,15 +77,13 @@ var PairFaultKinds = []PairFaultKind{
 // PairOutcome is what became of it.
 type PairOutcome struct {
 	Report checker.Report
-	// Lost are the judged slots that the network got no block for, by round and index; Late counts those
-	// that it got after their timestamp.
-	Lost []string
-	Late int
+	// Lost are the judged slots that the network got no block for, by round and index, and Unexplained those rounds
+	// that lost more than the faults explain.
+	Lost        []string
+	Unexplained []string
 	// Alarms are the alarms of both relays by reason.
 	Alarms map[core.Reason]int
 	Events []string
-	// Silence is the longest time within a round of ours in which the network got no block of ours.
-	Silence time.Duration
 }
 
 type pairWorld struct {
@@ -101,7 +99,7 @@ type pairWorld struct {
 	out    *PairOutcome
 	rng    *rand.Rand
 	own    p2pwire.Name
-	first  map[p2pwire.Slot]int64 // when the network first had a block for a slot of ours
+	hits   []pairHit
 }
 
 var pairAddrs = []string{"relay-a:1", "relay-b:1"}
@@ -114,7 +112,7 @@ func PlayPair(sc PairScenario) *PairOutcome {
 		sc: sc, chain: chain, nodes: map[string]*simnet.Node{}, relays: map[string]*Relay{}, role: map[string]core.ClusterRole{},
 		epoch: map[string]uint64{}, down: map[string]bool{}, out: &PairOutcome{Alarms: map[core.Reason]int{}},
 		w:   simnet.NewWorld(simnet.WorldConfig{Seed: sc.Seed, Start: chain.GenesisTime(), Jitter: time.Millisecond, Chop: true}),
-		rng: rand.New(rand.NewPCG(sc.Seed, 9)), first: map[p2pwire.Slot]int64{},
+		rng: rand.New(rand.NewPCG(sc.Seed, 9)),
 	}
 	var schedule []p2pwire.Name
 	for _, p := range producers {
@@ -273,9 +271,18 @@ func (x *pairWorld) play() {
 	last := first + p2pwire.Slot((rounds-1)*len(x.chain.Producers())*p2pwire.RoundSlots) + p2pwire.RoundSlots - 1
 	o := x.out
 	o.Report = x.check.Report(first, last, nil)
+	lost := make([]int, rounds)
 	for _, s := range o.Report.Slots {
 		if len(s.IDs) == 0 || s.Orphaned {
-			o.Lost = append(o.Lost, fmt.Sprintf("%d.%d", (s.Slot-first)/p2pwire.Slot(len(x.chain.Producers())*p2pwire.RoundSlots), s.Slot.Index()))
+			round := int(s.Slot-first) / (len(x.chain.Producers()) * p2pwire.RoundSlots)
+			o.Lost = append(o.Lost, fmt.Sprintf("%d.%d", round, s.Slot.Index()))
+			lost[round]++
+		}
+	}
+	for round, n := range lost {
+		begin := begin + time.Duration(round)*cycle
+		if may := x.mayLose(begin, begin+(p2pwire.RoundSlots+1)*p2pwire.SlotDuration); n > may {
+			o.Unexplained = append(o.Unexplained, fmt.Sprintf("round %d lost %d, its faults explain %d", round, n, may))
 		}
 	}
 }
@@ -297,6 +304,7 @@ func (x *pairWorld) killRelay(addr string, d time.Duration) {
 	if x.down[addr] {
 		return
 	}
+	x.hit(addr, "", d, relaunched)
 	x.w.Kill(addr)
 	x.down[addr], x.role[addr] = true, core.ClusterStandby
 	if d > 0 {
@@ -308,6 +316,7 @@ func (x *pairWorld) killNode(addr string, d time.Duration) {
 	if x.down[addr] {
 		return
 	}
+	x.hit("", addr, d, nodeBack)
 	x.w.Kill(addr)
 	x.down[addr] = true
 	st := x.nodes[addr].Store()
@@ -358,29 +367,37 @@ func (x *pairWorld) fault(f PairFault) {
 		if f.Kind == StandbyHang {
 			addr = standby
 		}
+		x.hit(addr, "", f.For, healed)
 		x.w.Pause(addr)
 		if f.For > 0 {
 			x.w.At(x.w.Now().Mono+f.For, func() { x.w.Resume(addr) })
 		}
 	case ActiveBlind:
+		x.hit(active, "", f.For, healed)
 		for _, p := range network {
 			x.cut(active, p, true, f.For)
 		}
 	case ActiveNoNodes:
+		x.hit(active, "", f.For, healed)
 		for _, p := range ours {
 			x.cut(active, p, true, f.For)
 		}
 	case ActiveCutOff:
+		x.hit(active, "", f.For, healed)
 		for _, p := range append(append(network, ours...), standby) {
 			x.cut(active, p, true, f.For)
 		}
 	case LinkCut:
+		x.hit("", "", f.For, healed)
 		x.cut(active, standby, true, f.For)
 	case LinkOneWay:
+		x.hit("", "", f.For, healed)
 		x.cut(active, standby, false, f.For)
 	case LinkReset:
+		x.hit("", "", time.Millisecond, healed)
 		x.w.Reset(active, standby)
 	case HandOver:
+		x.hit("", "", time.Millisecond, healed)
 		done := make(chan error, 1)
 		x.w.Call(active, func(simnet.Instant) {
 			x.relays[active].pair.duo.Handover(false, done)
