@@ -251,7 +251,8 @@ func (w *world) form(ctx context.Context) error {
 			if st.Cluster.Role == core.ClusterActive {
 				active++
 			}
-			if st.Cluster.Linked {
+			// In a quorum nobody has a link of his own to the active: who is one is the majority's word.
+			if st.Cluster.Linked || w.mode == quorumMode {
 				linked++
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,7 +18,7 @@ import (
 	"bprelay/test/rig"
 )
 
-// Verdict is what the network saw since the first round of ours that was there from its beginning.
+// verdict is what the network saw since the first round of ours that was there from its beginning.
 type verdict struct {
 	OK         bool                `json:"ok"`
 	Broken     []string            `json:"broken"`
@@ -43,13 +44,9 @@ func network(ctx context.Context, args []string) error {
 	plan := rig.FixedPlan(seed, time.Now().UnixNano(), 0)
 	c := rig.NetworkConfig{
 		Plan: plan, Chain: plan.Chain(), Listen: []string{"0.0.0.0:9876", "0.0.0.0:9877"}, Relays: map[string]string{},
-		RelayAt: func(ip string) string {
-			if strings.HasPrefix(ip, "127.") {
-				return ""
-			}
-			return "relay at " + ip
-		},
 	}
+	var book addressBook
+	c.RelayAt = book.name
 	for _, r := range strings.Split(*relays, ",") {
 		name, address, ok := strings.Cut(r, "=")
 		if !ok {
@@ -57,6 +54,7 @@ func network(ctx context.Context, args []string) error {
 		}
 		c.Relays[name] = address
 	}
+	go book.keep(ctx, c.Relays)
 	n, err := rig.NewNetwork(c)
 	if err != nil {
 		return err
@@ -87,6 +85,46 @@ func network(ctx context.Context, args []string) error {
 			return server.Close()
 		}
 	}
+}
+
+// addressBook knows which relay has which IP address: containers have new ones now and then.
+type addressBook struct {
+	mu    sync.Mutex
+	names map[string]string
+}
+
+// keep looks the relays up, again and again.
+func (b *addressBook) keep(ctx context.Context, relays map[string]string) {
+	for ctx.Err() == nil {
+		names := map[string]string{}
+		for name, address := range relays {
+			host, _, _ := net.SplitHostPort(address)            // a wrong one is nobody's
+			ips, _ := net.DefaultResolver.LookupHost(ctx, host) // it may be down
+			for _, ip := range ips {
+				names[ip] = name
+			}
+		}
+		b.mu.Lock()
+		b.names = names
+		b.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// name is who dials from an address. Our own producers are nobody; whoever is not in the book is a relay still.
+func (b *addressBook) name(ip string) string {
+	if strings.HasPrefix(ip, "127.") {
+		return ""
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if name := b.names[ip]; name != "" {
+		return name
+	}
+	return "relay at " + ip
 }
 
 const trxEvery = 150 * time.Millisecond
