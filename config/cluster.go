@@ -65,6 +65,8 @@ type Cluster struct {
 	ClaimWait time.Duration
 	// EchoWait is how long an own slot's echo is waited for before a takeover; 0: by Preset.
 	EchoWait time.Duration
+	// AgentCheck is where HAProxy's agent-check is answered (host:port); empty: nowhere.
+	AgentCheck string
 	// Failback makes the priority member active again when it is back.
 	Failback bool
 }
@@ -195,6 +197,12 @@ func clusterOptions() []option[Config] {
 		example: "200ms",
 		doc: "How long after a block of ours was due a standby waits for the network to show it, before it takes over. If left " +
 			"out, by cluster.preset: local 150 ms, lan 200 ms, wan 350 ms.",
+	}, {
+		path:    "cluster.agent_check",
+		kind:    listen(func(c *Config) *string { return &c.Cluster.AgentCheck }),
+		example: "0.0.0.0:8766",
+		doc: "Where HAProxy's agent-check is answered over plain TCP, one line for each connection: `ready up` on the relay that " +
+			"lets blocks out, `down` on a standby, `drain` on one that is about to end. If left out, nowhere.",
 	}, {
 		path: "cluster.failback",
 		kind: boolean(func(c *Config) *bool { return &c.Cluster.Failback }),
@@ -447,12 +455,12 @@ func onLoopback(address string) bool {
 // checkClusterListeners wants a place of its own for each listener of this member.
 func (d *decoder) checkClusterListeners(c *Config) {
 	cl := &c.Cluster
-	if cl.Self() == nil || !d.good("cluster.listen_link", "cluster.listen_gossip", "listen", "admin.listen") {
+	if cl.Self() == nil || !d.good("cluster.listen_link", "cluster.listen_gossip", "cluster.agent_check", "listen", "admin.listen") {
 		return
 	}
 	taken := []struct{ path, address string }{
 		{"listen.internal", c.Listen.Internal}, {"listen.network", c.Listen.Network}, {"admin.listen", c.Admin.Listen},
-		{"cluster.listen_link", cl.ListenLink}, {"cluster.listen_gossip", cl.ListenGossip},
+		{"cluster.listen_link", cl.ListenLink}, {"cluster.listen_gossip", cl.ListenGossip}, {"cluster.agent_check", cl.AgentCheck},
 	}
 	for i, a := range taken[3:] {
 		for _, b := range taken[:3+i] {

@@ -203,6 +203,7 @@ cluster:
   rtt_max: 90ms
   claim_wait: 250ms
   echo_wait: 400ms
+  agent_check: 10.0.0.9:8766
   failback: true
 admin: {listen: off}
 hooks:
@@ -275,7 +276,7 @@ log: {level: debug, format: json}
 			},
 			PriorityMember: "r2", ListenLink: "0.0.0.0:9871", ListenGossip: "10.0.0.9:7947",
 			CA: "/c/ca.crt", Cert: "/c/r1.crt", Key: "/c/r1.key", GossipKeyFile: "/c/keys", Preset: ClusterWAN,
-			RTTMax: 90 * time.Millisecond, ClaimWait: 250 * time.Millisecond, EchoWait: 400 * time.Millisecond, Failback: true,
+			RTTMax: 90 * time.Millisecond, ClaimWait: 250 * time.Millisecond, EchoWait: 400 * time.Millisecond, AgentCheck: "10.0.0.9:8766", Failback: true,
 		},
 		Log: Log{Level: slog.LevelDebug, Format: LogJSON},
 	}

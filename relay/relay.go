@@ -20,6 +20,8 @@ type Options struct {
 	Engine engine.Config
 	// AdminListen is the host:port of the admin server; empty: none.
 	AdminListen string
+	// AgentListen is the host:port that answers HAProxy's agent-check; empty: none.
+	AgentListen string
 	// Hooks are the operator's commands. The relay sets their Logger where it is nil.
 	Hooks hooks.Config
 	// Cluster is the relay's part in a pair; nil: it is alone. The relay starts and ends it.
@@ -41,8 +43,9 @@ type Cluster interface {
 	Start(status func(context.Context) (core.Status, error)) error
 	// Handover makes another relay active, outside our run or at once.
 	Handover(ctx context.Context, now bool) error
-	// View is what is known of all members; it becomes JSON.
+	// View is what is known of all members; it becomes JSON. Facts are for metrics.
 	View() any
+	Facts() core.ClusterFacts
 	// Close hands over and ends.
 	Close(ctx context.Context) error
 }
@@ -55,6 +58,7 @@ type Relay struct {
 	events  *eventLog
 	hooks   *hooks.Hooks
 	admin   *admin.Server
+	agent   *admin.Agent
 }
 
 // New checks the options. Nothing runs and nothing listens yet.
@@ -110,6 +114,13 @@ func (r *Relay) Start(ctx context.Context) error {
 		}
 		r.admin = srv
 	}
+	if r.options.AgentListen != "" {
+		agent, err := admin.ListenAgent(r.options.AgentListen, r.engine, r.log)
+		if err != nil {
+			return errors.Join(err, r.Close(ctx))
+		}
+		r.agent = agent
+	}
 	r.log.Info("relay started", r.addresses()...)
 	return nil
 }
@@ -122,6 +133,9 @@ func (r *Relay) addresses() (args []any) {
 	}
 	if a := r.AdminAddr(); a != nil {
 		args = append(args, "admin", a.String())
+	}
+	if r.agent != nil {
+		args = append(args, "agent_check", r.agent.Addr().String())
 	}
 	return args
 }
@@ -174,6 +188,10 @@ func (r *Relay) Handover(ctx context.Context, now bool) error {
 // paused by their producer API stay paused; the log says which.
 func (r *Relay) Close(ctx context.Context) error {
 	var errs []error
+	if r.agent != nil {
+		r.agent.Drain()
+		defer r.agent.Close()
+	}
 	if r.admin != nil {
 		errs = append(errs, r.admin.Close(ctx))
 	}

@@ -19,6 +19,7 @@ func joinCluster(cfg *config.Config, o *relay.Options, log *slog.Logger) error {
 	if err != nil {
 		return misused(err)
 	}
+	o.AgentListen = cfg.Cluster.AgentCheck
 	if cfg.Cluster.Mode == config.ClusterQuorum {
 		q, err := cluster.NewQuorum(cc)
 		if err != nil {

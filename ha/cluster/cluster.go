@@ -103,8 +103,8 @@ type Pair struct {
 	acceptor *link.Acceptor
 	link     *link.Link
 
-	mu sync.Mutex
-	up bool
+	mu   sync.Mutex
+	isUp bool
 }
 
 // NewPair makes this relay's part of a pair.
@@ -174,7 +174,7 @@ func (c *Pair) linkDown(why link.Reason) {
 func (c *Pair) setUp(up bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.up = up
+	c.isUp = up
 }
 
 func (c *Pair) message(b []byte) {
@@ -200,11 +200,14 @@ func (c *Pair) hint(e members.Event) {
 	c.duo.Hint(h)
 }
 
+// Facts are what there is to know besides the role.
+func (c *Pair) Facts() core.ClusterFacts { return core.ClusterFacts{Mode: "pair", Members: c.up()} }
+
 // Linked tells whether there is a link to the other relay.
 func (c *Pair) Linked() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.up
+	return c.isUp
 }
 
 // Handover makes the other relay active: outside our run, or at once if now. The error matches

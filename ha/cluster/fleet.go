@@ -165,6 +165,19 @@ func (f *fleet) say(st *core.Status, links map[string]bool) {
 	}
 }
 
+// up are the other members, as gossip has them.
+func (f *fleet) up() (list []core.ClusterMember) {
+	if f.gossip == nil {
+		return nil // not started
+	}
+	for _, m := range f.gossip.Members() {
+		if m.Name != f.cfg.Name {
+			list = append(list, core.ClusterMember{Name: m.Name, Up: m.State == members.Alive || m.State == members.Suspect})
+		}
+	}
+	return list
+}
+
 // View is all that is known of the members: a record.View.
 func (f *fleet) View() any { return f.store.View() }
 

@@ -106,6 +106,14 @@ func (q *Quorum) Handover(ctx context.Context, now bool) error {
 	return err
 }
 
+// Facts are what there is to know besides the role.
+func (q *Quorum) Facts() core.ClusterFacts {
+	st := q.node.Status()
+	return core.ClusterFacts{
+		Mode: "quorum", Members: q.up(), Epoch: st.Reign, Term: st.Term, Leads: st.Leader == st.Member,
+	}
+}
+
 // Close hands leadership on, if this member has it, and ends.
 func (q *Quorum) Close(ctx context.Context) error {
 	return errors.Join(q.fleet.end(ctx), q.node.Close(ctx))
@@ -161,12 +169,17 @@ func (r *quorumRelay) Pump(now core.Instant, h engine.ClusterHost) time.Duration
 // quorumHost is the core as the driver wants it.
 type quorumHost struct{ h engine.ClusterHost }
 
-func (q quorumHost) SetRole(now quorum.Instant, r quorum.Role, epoch uint64) {
+// causes are the driver's words for why a relay has its role.
+var causes = map[quorum.Cause]core.Reason{
+	quorum.ByMajority: core.ReasonActiveMajority, quorum.NoMajority: core.ReasonActiveNoMajority, quorum.SteppedAside: core.ReasonMemberAside,
+}
+
+func (q quorumHost) SetRole(now quorum.Instant, r quorum.Role, epoch uint64, why quorum.Cause) {
 	role := core.ClusterStandby
 	if r == quorum.Active {
 		role = core.ClusterActive
 	}
-	q.h.SetClusterRole(core.Instant(now), role, epoch, core.ReasonActiveMajority)
+	q.h.SetClusterRole(core.Instant(now), role, epoch, causes[why])
 }
 
 func (q quorumHost) Linked(now quorum.Instant, up bool) { q.h.ClusterLink(core.Instant(now), up) }

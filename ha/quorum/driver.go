@@ -36,7 +36,7 @@ const (
 
 // Host is what the driver may do with the relay's core, in Pump.
 type Host interface {
-	SetRole(now Instant, r Role, epoch uint64)
+	SetRole(now Instant, r Role, epoch uint64, why Cause)
 	// Linked tells whether the active relay is heard of; on the active, whether another relay is.
 	Linked(now Instant, up bool)
 	Adopt(now Instant, cl Claim) (held bool, err error)
@@ -122,6 +122,7 @@ type item struct {
 	reply chan []byte
 	p     *proposal
 	up    bool
+	why   Cause
 }
 
 type itemKind uint8
@@ -195,7 +196,9 @@ func (d *Driver) restored(recent []Claim, lead []byte, _ Reign) {
 }
 
 // is implements relay.
-func (d *Driver) is(r Role, epoch uint64) { d.post(item{kind: itemRole, role: r, epoch: epoch}) }
+func (d *Driver) is(r Role, epoch uint64, why Cause) {
+	d.post(item{kind: itemRole, role: r, epoch: epoch, why: why})
+}
 
 // linked implements relay.
 func (d *Driver) linked(up bool) { d.post(item{kind: itemLinked, up: up}) }
@@ -359,7 +362,7 @@ func (d *Driver) handle(now Instant, h Host, it *item) {
 	case itemRestored:
 		d.restore(now, h, it.list, it.data)
 	case itemRole:
-		d.become(now, h, it.role, it.epoch)
+		d.become(now, h, it.role, it.epoch, it.why)
 	case itemLinked:
 		h.Linked(now, it.up)
 	case itemAnswer:
@@ -396,12 +399,12 @@ func (d *Driver) handle(now Instant, h Host, it *item) {
 
 // become takes a role. A claim under way is not waited for by a standby: if it is decided after all, it
 // is adopted like everybody's.
-func (d *Driver) become(now Instant, h Host, r Role, epoch uint64) {
+func (d *Driver) become(now Instant, h Host, r Role, epoch uint64, why Cause) {
 	d.role, d.epoch = r, epoch
 	if p := d.pending; p != nil && r != Active {
 		d.conclude(now, h, p, Failed)
 	}
-	h.SetRole(now, r, epoch)
+	h.SetRole(now, r, epoch, why)
 	if r != Active {
 		d.leadDirty = false
 		d.applyLead(now, h)

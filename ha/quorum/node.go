@@ -23,6 +23,19 @@ const (
 	Active
 )
 
+// Cause is why a relay has its role.
+type Cause uint8
+
+// The causes.
+const (
+	// ByMajority: the majority says so.
+	ByMajority Cause = iota + 1
+	// NoMajority: this member hears none.
+	NoMajority
+	// SteppedAside: this member takes no part.
+	SteppedAside
+)
+
 // String is the role's name in logs.
 func (r Role) String() string {
 	if r == Active {
@@ -70,8 +83,8 @@ type network interface {
 // relay is what a member's relay is told; its methods must not block.
 type relay interface {
 	listener
-	// is: the relay's role changed, everything committed before having been told.
-	is(r Role, epoch uint64)
+	// is: the relay's role changed; the epoch is that of the reign known last. That comes with everything committed before having been told.
+	is(r Role, epoch uint64, why Cause)
 	// linked: the active relay is heard of now, or no more; to the active, whether any other relay is.
 	linked(up bool)
 	// held: another relay has a block's bytes.
@@ -271,7 +284,7 @@ func (n *Node) run() {
 			n.back()
 			began := time.Now()
 			err = n.live(in)
-			n.setRole(Standby, 0)
+			n.setRole(Standby, in.machine.reign().Epoch, SteppedAside)
 			n.hears = false
 			n.relay.linked(false)
 			if err != nil {
@@ -331,7 +344,7 @@ func (n *Node) manners() (patient, polite time.Duration) {
 
 // aside says that this member takes no part for now.
 func (n *Node) aside(why string) {
-	n.setRole(Standby, 0)
+	n.setRole(Standby, n.reignEpoch(), SteppedAside)
 	n.mu.Lock()
 	again := n.alarm == why
 	if n.alarm == "" {
@@ -436,21 +449,37 @@ func (n *Node) observe(in *instance, now time.Time) {
 
 // standing is the role that follows from what this member knows. That of an active is over as soon as it
 // does not know any more that it still leads, or that who leads still hears it.
-func (n *Node) standing(in *instance) (Role, uint64) {
+func (n *Node) standing(in *instance) (Role, uint64, Cause) {
 	r := in.machine.reign()
-	if n.me.Witness || r.Member != n.me.Name || in.gate.shut.Load() || r.Term != in.raft.CurrentTerm() {
-		return Standby, 0
+	_, leader := in.raft.LeaderWithID()
+	switch {
+	case in.gate.shut.Load():
+		return Standby, r.Epoch, SteppedAside
+	case leader == "":
+		return Standby, r.Epoch, NoMajority
+	case n.me.Witness || r.Member != n.me.Name || r.Term != in.raft.CurrentTerm():
+		return Standby, r.Epoch, ByMajority
 	}
 	switch in.raft.State() {
 	case raft.Leader:
-		return Active, r.Epoch
+		return Active, r.Epoch, ByMajority
 	case raft.Follower:
 		// A witness leads and could not hand it on: it appointed this relay.
-		if _, leader := in.raft.LeaderWithID(); leader != "" && time.Since(in.raft.LastContact()) <= n.o.Timing.Heartbeat {
-			return Active, r.Epoch
+		if time.Since(in.raft.LastContact()) <= n.o.Timing.Heartbeat {
+			return Active, r.Epoch, ByMajority
 		}
 	}
-	return Standby, 0
+	return Standby, r.Epoch, NoMajority
+}
+
+// reignEpoch is the epoch of the reign known last.
+func (n *Node) reignEpoch() uint64 {
+	if in := n.instance(); in != nil {
+		return in.machine.reign().Epoch
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.epoch
 }
 
 // hearsActive tells whether the active relay was heard of as lately as a living one would be: within its lease
@@ -470,16 +499,16 @@ func (n *Node) hearsActive(in *instance, now time.Time) bool {
 	return false
 }
 
-func (n *Node) setRole(r Role, epoch uint64) {
+func (n *Node) setRole(r Role, epoch uint64, why Cause) {
 	n.mu.Lock()
-	same := n.role == r && n.epoch == epoch
+	same := n.role == r && (n.epoch == epoch || r == Standby) // a standby hears of other reigns by and by
 	n.role, n.epoch = r, epoch
 	n.mu.Unlock()
 	if same {
 		return
 	}
 	n.log.Info("role", "role", r.String(), "epoch", epoch)
-	n.relay.is(r, epoch)
+	n.relay.is(r, epoch, why)
 }
 
 // told passes on what is committed, and has the member look.
@@ -503,7 +532,7 @@ func (nilRelay) decided(Claim, []byte)                  {}
 func (nilRelay) led([]byte)                             {}
 func (nilRelay) reigns(Reign)                           {}
 func (nilRelay) restored([]Claim, []byte, Reign)        {}
-func (nilRelay) is(Role, uint64)                        {}
+func (nilRelay) is(Role, uint64, Cause)                 {}
 func (nilRelay) linked(bool)                            {}
 func (nilRelay) held(string, [32]byte)                  {}
 func (nilRelay) frame(context.Context, [32]byte) []byte { return nil }

@@ -3,6 +3,7 @@ package quorum
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -158,38 +159,72 @@ func TestWitnessHandsOn(t *testing.T) {
 	})
 }
 
-// A witness that cannot hand on, since no relay takes over, commits what the relay it appoints proposes: a
-// witness that swallows claims fails here.
+// A witness that cannot hand on, since no relay takes over, commits what the relay it appoints proposes.
 func TestWitnessForwards(t *testing.T) {
 	bubble(t, members3, func(r *rig) {
-		r.alter = nil
-		a := r.awaitActive()
-		for _, name := range []string{"a", "b"} {
-			r.mesh.at(name).mu.Lock()
-			r.mesh.at(name).carries.deaf = true // to the call to stand for election
-			r.mesh.at(name).mu.Unlock()
-		}
-		in := r.nodes[a].instance()
-		s, _ := in.server("w")
-		if err := in.raft.LeadershipTransferToServer(s.ID, s.Address).Error(); err != nil {
-			t.Fatal(err)
-		}
-		r.until("the witness leads", time.Second, func() bool { return r.leader() == "w" })
-		r.until("a relay active all the same", 3*time.Second, func() bool { return r.active() != "" })
-		for i := range p2pwire.Slot(20) {
-			cl := claimOf(slotNow(), byte(i))
-			if _, done := r.pub.has(cl.Slot); done {
-				cl = claimOf(slotNow()+1000+i, byte(i))
-			}
-			for _, rr := range r.relays {
-				rr.candidate(cl, []byte("frame"))
-			}
-			r.until("shown by both", 1500*time.Millisecond, func() bool { return r.pub.by(cl) == 2 })
-			if r.leader() != "w" {
-				t.Fatalf("%s leads", r.leader())
-			}
+		if served, of := witnessServes(r, 20); served != of {
+			t.Errorf("%d of %d slots had their block", served, of)
 		}
 	})
+}
+
+// The mutant: a witness that leads swallows claims, as one would that refuses what is not its own. That is noticed
+// by what TestWitnessForwards looks at.
+func TestWitnessThatSwallowsClaims(t *testing.T) {
+	bubble(t, members3, func(r *rig) {
+		w := r.mesh.at("w")
+		w.mu.Lock()
+		handle := w.handle
+		w.handle = func(ctx context.Context, from string, q []byte) []byte {
+			if q[0] == askPropose {
+				return answerOf(Decision{}, fmt.Errorf("%w: only a witness", errAgain))
+			}
+			return handle(ctx, from, q)
+		}
+		w.mu.Unlock()
+		if served, _ := witnessServes(r, 3); served > 0 {
+			t.Errorf("%d slots had their block all the same", served)
+		}
+	})
+}
+
+// witnessServes makes the witness lead while no relay takes over, and counts the slots that have their block in
+// both relays in time.
+func witnessServes(r *rig, of int) (served, all int) {
+	t := r.t
+	t.Helper()
+	a := r.awaitActive()
+	for _, name := range []string{"a", "b"} {
+		r.mesh.at(name).mu.Lock()
+		r.mesh.at(name).carries.deaf = true // to the call to stand for election
+		r.mesh.at(name).mu.Unlock()
+	}
+	in := r.nodes[a].instance()
+	s, _ := in.server("w")
+	if err := in.raft.LeadershipTransferToServer(s.ID, s.Address).Error(); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the witness leads", time.Second, func() bool { return r.leader() == "w" })
+	r.until("a relay active all the same", 3*time.Second, func() bool { return r.active() != "" })
+	for i := range p2pwire.Slot(of) {
+		cl := claimOf(slotNow(), byte(i))
+		if _, done := r.pub.has(cl.Slot); done {
+			cl = claimOf(slotNow()+1000+i, byte(i))
+		}
+		for _, rr := range r.relays {
+			rr.candidate(cl, []byte("frame"))
+		}
+		for end := time.Now().Add(1500 * time.Millisecond); r.pub.by(cl) < 2 && time.Now().Before(end); {
+			sleep(time.Millisecond)
+		}
+		if r.pub.by(cl) == 2 {
+			served++
+		}
+		if r.leader() != "w" {
+			t.Fatalf("%s leads", r.leader())
+		}
+	}
+	return served, of
 }
 
 // A deposed leader's claim that commits later is adopted by all, the one who was told Failed included.

@@ -118,6 +118,7 @@ type relayRig struct {
 	health Health
 	denied int
 	linked bool
+	why    Cause
 
 	wake chan struct{}
 	stop chan struct{}
@@ -245,12 +246,13 @@ func (r *relayRig) is() (role Role, epoch uint64) {
 // rigHost is what the driver sees of it, with r.mu held.
 type rigHost relayRig
 
-func (h *rigHost) SetRole(_ Instant, role Role, epoch uint64) {
+func (h *rigHost) SetRole(_ Instant, role Role, epoch uint64, why Cause) {
 	if role == h.role && epoch == h.epoch {
 		return
 	}
 	h.role, h.epoch = role, epoch
 	h.roles = append(h.roles, fmt.Sprintf("%s %d", role, epoch))
+	h.why = why
 	if role == Active {
 		clear(h.retry)
 		h.d.LeadChanged((*relayRig)(h).now(), []byte(fmt.Sprintf("lead of %s in %d", h.name, epoch)))

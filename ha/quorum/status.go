@@ -20,6 +20,8 @@ type Status struct {
 	Term   uint64 `json:"term,omitempty"`
 	Leader string `json:"leader,omitempty"`
 	Active string `json:"active,omitempty"`
+	// Reign is the epoch of that.
+	Reign uint64 `json:"reign,omitempty"`
 	// Voters are the members that vote, in raft's order; Founded: there is a cluster at all.
 	Voters  []string `json:"voters,omitempty"`
 	Founded bool     `json:"founded"`
@@ -60,7 +62,8 @@ func (n *Node) Status() Status {
 		return s
 	}
 	_, leader := in.raft.LeaderWithID()
-	s.Term, s.Leader, s.Active = in.raft.CurrentTerm(), nameOf(leader), in.machine.reign().Member
+	r := in.machine.reign()
+	s.Term, s.Leader, s.Active, s.Reign = in.raft.CurrentTerm(), nameOf(leader), r.Member, r.Epoch
 	for _, m := range in.raft.GetConfiguration().Configuration().Servers {
 		s.Founded = true
 		if m.Suffrage == raft.Voter {

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// The active dies at a random moment: how long until the other lets out a block. The bound is on the 99th
-// percentile, in virtual time: elections are random, disks take no time, and links what the preset says.
+// The active dies at a random moment: how long until the other lets out a block, in virtual time: elections are random, disks take no time, and links what the preset says.
 func TestTakeoverTime(t *testing.T) {
 	three := append(slices.Clone(members3[:2]), Member{Name: "c", Address: "c:1"})
 	for _, c := range []struct {
@@ -57,9 +56,11 @@ func TestTakeoverTime(t *testing.T) {
 			slices.Sort(took)
 			p50, p99 := took[len(took)/2], took[len(took)*99/100]
 			t.Logf("%s: p50 %s, p90 %s, p99 %s, longest %s", c.preset, p50, took[len(took)*9/10], p99, took[len(took)-1])
-			// The longest of few is a matter of raft's luck, which no seed decides: it is shown, the median judged.
-			if p50 > 4*timing.Heartbeat || p99 > 15*timing.Heartbeat {
-				t.Errorf("p50 %s, p99 %s", p50, p99)
+			// Which moment raft draws no seed decides, and the longest of few is its luck. So what is judged is what
+			// Timing.Takeover promises with room for a sample's error; medians were 3.0 to 4.0 heartbeats at the longest
+			// round trips, and 9 of 10 at most 4.6.
+			if p90 := took[len(took)*9/10]; p50 > 9*timing.Heartbeat/2 || p90 > 11*timing.Heartbeat/2 || p99 > 15*timing.Heartbeat {
+				t.Errorf("p50 %s, p90 %s, p99 %s", p50, p90, p99)
 			}
 		})
 	}

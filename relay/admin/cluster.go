@@ -19,6 +19,26 @@ type Cluster interface {
 	Handover(ctx context.Context, now bool) error
 	// View is what is known of all members; it becomes JSON.
 	View() any
+	// Facts are for metrics.
+	Facts() core.ClusterFacts
+}
+
+// samples of a cluster.
+func (s samples) cluster(st *core.ClusterStatus, f core.ClusterFacts) {
+	for _, role := range []core.ClusterRole{core.ClusterActive, core.ClusterStandby} {
+		s.flag(s.clusterRole, st.Role == role, role.String())
+	}
+	s.add(s.clusterEpoch, float64(max(st.Epoch, f.Epoch)))
+	s.flag(s.clusterLinked, st.Linked)
+	s.add(s.clusterTakeovers, float64(st.Takeovers))
+	s.histogram(s.clusterAnswer, &st.Answers)
+	for _, m := range f.Members {
+		s.flag(s.clusterMember, m.Up, m.Name)
+	}
+	if f.Term > 0 {
+		s.add(s.clusterTerm, float64(f.Term))
+		s.flag(s.clusterLeader, f.Leads)
+	}
 }
 
 // ActiveAnswer is the body of /active.

@@ -19,6 +19,7 @@ type collector struct {
 	source   Source
 	version  string
 	logDrops func() uint64
+	cluster  Cluster // nil: none
 }
 
 // Describe implements prometheus.Collector.
@@ -45,8 +46,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	out.takeover(&st.Takeover)
 	out.bySide(st.Sessions)
 	out.counts(&st.Stats)
+	out.histogram(out.claimWait, &st.Stats.ClaimWait)
 	if st.Journal != nil {
 		out.journal(st.Journal)
+	}
+	if st.Cluster != nil && c.cluster != nil {
+		out.cluster(st.Cluster, c.cluster.Facts())
 	}
 }
 

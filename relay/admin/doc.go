@@ -29,6 +29,9 @@
 // "X-Bprelay: 1" or "Content-Type: application/json", and on loopback a Host that is localhost or an
 // IP address; else 403 cross_site.
 //
+// Beside HTTP, [ListenAgent] answers HAProxy's agent-check: one line for each TCP connection, "ready up" on the
+// relay that lets blocks out, "down #standby" or "down #stuck" elsewhere, "drain" on one that is about to end.
+//
 // There is no authentication: listen on loopback or behind something that has it. Everything is read
 // from copies of the state that the event loop makes when asked, at most a few times a second however
 // often it is asked here; nothing is counted or locked on the relay's hot path.

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"bprelay/p2pwire"
 	"bprelay/relay/core"
@@ -34,6 +35,17 @@ func (f *fakeSource) Status(ctx context.Context) (core.Status, error) {
 	return f.status, f.err
 }
 
+// fakeCluster is a member of a quorum.
+type fakeCluster struct{}
+
+func (fakeCluster) Handover(context.Context, bool) error { return nil }
+func (fakeCluster) View() any                            { return nil }
+func (fakeCluster) Facts() core.ClusterFacts {
+	return core.ClusterFacts{
+		Mode: "quorum", Members: []core.ClusterMember{{Name: "b", Up: true}, {Name: "w"}}, Epoch: 72, Term: 73, Leads: true,
+	}
+}
+
 // readyStatus is a relay at work: a node, a peer, and something in every counter.
 func readyStatus() core.Status {
 	st := core.Status{
@@ -57,6 +69,9 @@ func readyStatus() core.Status {
 		},
 		Blocks: 11, BlockBytes: 12, HeldBlocks: 13, HeldVotes: 14, PartialBytes: 15, BufferedBytes: 16,
 	}
+	st.Cluster = &core.ClusterStatus{Role: core.ClusterActive, Epoch: 71, Linked: true, Takeovers: 74}
+	st.Cluster.Answers.Observe(600 * time.Microsecond)
+	st.Stats.ClaimWait.Observe(900 * time.Microsecond)
 	st.Stats.In[core.Network].Frames[p2pwire.TypeSignedBlock] = 21
 	st.Stats.In[core.Network].Bytes[p2pwire.TypeSignedBlock] = 2100
 	st.Stats.Out[core.Internal].Frames[p2pwire.TypeVote] = 22

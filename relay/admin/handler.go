@@ -18,7 +18,7 @@ func Handler(cfg Config) (http.Handler, error) {
 	source := newShared(cfg.Source)
 	registry := prometheus.NewPedanticRegistry()
 	for _, c := range []prometheus.Collector{
-		&collector{families: newFamilies(), source: source, version: cfg.Version, logDrops: cfg.LogDrops},
+		&collector{families: newFamilies(), source: source, version: cfg.Version, logDrops: cfg.LogDrops, cluster: cfg.Cluster},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {

@@ -14,7 +14,7 @@ import (
 
 func get(t *testing.T, src *fakeSource, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := Handler(Config{Source: src, Version: "v1.2.3", LogDrops: func() uint64 { return 41 }})
+	h, err := Handler(Config{Source: src, Cluster: fakeCluster{}, Version: "v1.2.3", LogDrops: func() uint64 { return 41 }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,9 @@ type families struct {
 
 	journalComplete, journalAtStart, journalBytes  *metric
 	journalErrors, journalUnrecorded, journalWrite *metric
+
+	claimWait, clusterRole, clusterEpoch, clusterTerm, clusterLeader *metric
+	clusterLinked, clusterMember, clusterTakeovers, clusterAnswer    *metric
 }
 
 func newFamilies() *families {
@@ -124,6 +127,21 @@ func newFamilies() *families {
 		releases:    family(counter, "takeover_releases_total", "Held nodes released because the lead had failed."),
 		leadChanges: family(counter, "lead_changes_total", "Times another node began to lead, whatever the reason."),
 
+		claimWait: family(histogram, "own_block_claim_seconds",
+			"Time from asking for the slot of an own block to the answer of cluster and journal; the block waits for it."),
+		clusterRole: family(gauge, "cluster_role",
+			"1 for this relay's role among others: active (lets blocks out) or standby. Only in a cluster.", "role"),
+		clusterEpoch:  family(gauge, "cluster_epoch", "Number of the present reign: it grows with every change of the active relay."),
+		clusterTerm:   family(gauge, "cluster_term", "Term of the quorum's elections. Only with cluster.mode quorum."),
+		clusterLeader: family(gauge, "cluster_leader", "1 if this member leads the quorum."),
+		clusterLinked: family(gauge, "cluster_linked",
+			"1 while another relay is heard of: on a standby of a quorum the active one."),
+		clusterMember: family(gauge, "cluster_member_up", "1 for another member that gossip believes to be alive.", "member"),
+		clusterTakeovers: family(counter, "cluster_takeovers_total",
+			"Times this relay became active."),
+		clusterAnswer: family(histogram, "cluster_answer_seconds",
+			"Time from a claim to the cluster's answer: in a pair the other relay's acknowledgement, or the end of claim_wait; in a quorum the majority's decision."),
+
 		journalComplete: family(gauge, "journal_complete",
 			"1 while everything let out is in the journal: a restart now would know every claim. Only with state_dir."),
 		journalAtStart: family(gauge, "journal_complete_at_start",
@@ -150,5 +168,7 @@ func (f *families) list() []*metric {
 		f.takeoverInfo, f.nodeState, f.reserveVotes, f.releases, f.leadChanges,
 		f.journalComplete, f.journalAtStart, f.journalBytes,
 		f.journalErrors, f.journalUnrecorded, f.journalWrite,
+		f.claimWait, f.clusterRole, f.clusterEpoch, f.clusterTerm, f.clusterLeader,
+		f.clusterLinked, f.clusterMember, f.clusterTakeovers, f.clusterAnswer,
 	}
 }

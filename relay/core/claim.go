@@ -61,7 +61,9 @@ const claimRetry = 250 * time.Millisecond
 func (c *Core) claim(e *block, s *session) {
 	cl, v := e.claim(), Approved
 	if id, ok := c.claims.Get(uint64(cl.Producer), uint32(cl.Slot)); !ok || id != cl.ID {
-		v = c.claimer.Claim(c.now, cl)
+		if v = c.claimer.Claim(c.now, cl); v != Pending {
+			c.stats.ClaimWait.observe(0)
+		}
 	}
 	switch v {
 	case Approved:
@@ -69,7 +71,7 @@ func (c *Core) claim(e *block, s *session) {
 	case Denied:
 		c.withhold(e, s, ReasonSlotTaken)
 	case Pending:
-		e.pending, c.pending = true, e
+		e.pending, c.pending, c.asked = true, e, c.now.Mono
 		why := ReasonClaimPending
 		if e.why == ReasonClaimFailed {
 			why = e.why // asked again: it is news only when it is decided
@@ -112,6 +114,7 @@ func (c *Core) ClaimDecided(now Instant, cl Claim, v Verdict) {
 		return
 	}
 	c.pending, e.pending = nil, false
+	c.stats.ClaimWait.observe(int64(c.since(c.asked)))
 	switch v {
 	case Approved:
 	case Denied:

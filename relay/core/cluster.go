@@ -77,15 +77,40 @@ type ClusterStatus struct {
 	SinceNs int64  `json:"since_ns"`
 	// Linked: there is a link to another relay.
 	Linked bool `json:"linked"`
+	// Takeovers is how often this relay became active.
+	Takeovers uint64 `json:"takeovers"`
+	// Answers is how long the cluster took to answer a claim; the engine fills it in.
+	Answers Histogram `json:"answers"`
+}
+
+// ClusterFacts is what a member knows of its cluster beside its own role.
+type ClusterFacts struct {
+	// Mode is pair or quorum.
+	Mode    string          `json:"mode"`
+	Members []ClusterMember `json:"members"`
+	// Epoch is that of the present reign, whoever reigns; 0 if it is only known of this relay's own.
+	Epoch uint64 `json:"epoch"`
+	// Term and Leads are raft's, in a quorum.
+	Term  uint64 `json:"term"`
+	Leads bool   `json:"leads"`
+}
+
+// ClusterMember is another member as gossip has it.
+type ClusterMember struct {
+	Name string `json:"name"`
+	Up   bool   `json:"up"`
 }
 
 // cluster is this relay's place among others.
 type cluster struct {
-	role    ClusterRole
-	epoch   uint64
-	why     Reason
-	since   time.Duration
-	linked  bool          // to the active relay
+	role   ClusterRole
+	epoch  uint64
+	why    Reason
+	since  time.Duration
+	linked bool // to the active relay
+
+	takeovers uint64
+
 	due     p2pwire.Slot  // own slots up to here were told as due
 	checked p2pwire.Slot  // own slots up to here had their block, or were told as missed
 	waiting *block        // the candidate told last
@@ -137,6 +162,12 @@ func (c *Core) SetClusterRole(now Instant, role ClusterRole, epoch uint64, why R
 		return
 	}
 	c.ha.role, c.ha.since = role, c.now.Mono
+	if role == ClusterActive {
+		c.ha.takeovers++
+		for _, e := range c.held {
+			e.retry = 0 // what failed did so in another reign
+		}
+	}
 	for _, n := range c.reign.nodes {
 		n.wish, n.asking = wishNone, false // another relay may have asked for something else meanwhile
 	}

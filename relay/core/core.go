@@ -124,7 +124,8 @@ type Core struct {
 	appealed *dedup.Window // those of them that were tried once more
 	claims   *dedup.Slots
 	claimer  Claimer
-	pending  *block // the candidate whose claim is being decided
+	pending  *block        // the candidate whose claim is being decided
+	asked    time.Duration // since when
 	own      map[p2pwire.Name]*producer
 	learned  map[p2pwire.Name]*p2pwire.AuthorityVerifier
 	// finalizers are the configured keys of our finalizers.

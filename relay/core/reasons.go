@@ -120,6 +120,7 @@ const (
 	ReasonActiveOtherPublished
 	ReasonActiveRaised
 	ReasonActiveMajority
+	ReasonActiveNoMajority
 
 	// Alarms.
 	ReasonForeignBlock
@@ -253,6 +254,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonActiveOutranked:      {"active_outranked", "the other relay is active with a higher epoch"},
 	ReasonActiveOtherPublished: {"active_other_published", "the network shows a block of ours that did not leave here, and there is no link to the other relay"},
 	ReasonActiveRaised:         {"active_raised", "the other relay knew a higher epoch, and is not active"},
+	ReasonActiveNoMajority:     {"active_no_majority", "this relay does not hear a majority of the cluster: nothing leaves by its word until it does"},
 	ReasonActiveMajority:       {"active_majority", "the majority of the cluster says so"},
 
 	ReasonForeignBlock:     {"foreign_block", "a block of ours with a valid signature came from the network and none of our nodes sent it: someone else has our key"},

@@ -22,6 +22,9 @@ type Histogram struct {
 	SumNs   int64                          `json:"sum_ns"`
 }
 
+// Observe counts a duration.
+func (h *Histogram) Observe(d time.Duration) { h.observe(int64(d)) }
+
 func (h *Histogram) observe(ns int64) {
 	i, _ := slices.BinarySearch(LatencyBounds[:], ns)
 	h.Buckets[i]++
@@ -126,6 +129,8 @@ type Stats struct {
 	Refused      uint64         `json:"refused"`
 	DialsFailed  BySide[uint64] `json:"dials_failed"`
 	AddedLatency Histogram      `json:"added_latency"`
+	// ClaimWait is from the question for a slot to its answer, by whoever has a say: journal, cluster.
+	ClaimWait Histogram `json:"claim_wait"`
 }
 
 func (st *Stats) countIn(side Side, t p2pwire.Type, n int) {
@@ -249,7 +254,7 @@ func (c *Core) Snapshot(now Instant) Status {
 		Stats: c.stats,
 	}
 	if c.cfg.Cluster != nil {
-		st.Cluster = &ClusterStatus{Role: c.ha.role, Epoch: c.ha.epoch, Reason: c.ha.why, SinceNs: int64(c.since(c.ha.since)), Linked: c.ha.linked}
+		st.Cluster = &ClusterStatus{Role: c.ha.role, Epoch: c.ha.epoch, Reason: c.ha.why, SinceNs: int64(c.since(c.ha.since)), Linked: c.ha.linked, Takeovers: c.ha.takeovers}
 	}
 	for _, s := range c.sessions {
 		st.Sessions = append(st.Sessions, SessionStatus{

@@ -47,13 +47,15 @@ var _ ClusterHost = (*core.Core)(nil)
 // gapFrom is how much later than it meant to a loop must go on for that to be a gap.
 const gapFrom = 100 * time.Millisecond
 
-// joint asks a cluster, and then a journal: a claim stands when both approve. Not at once: what the journal has
+// joint asks a cluster, and then the journal, if there is one: a claim stands when both approve. Not at once: what the journal has
 // may go out after a restart, and a claim that the cluster gave to another block must not.
 type joint struct {
-	journal, cluster core.Claimer
-	durable          bool       // Cluster.Durable
-	open             core.Claim // under way
-	granted          bool       // the cluster approved: the journal's answer is waited for
+	journal, cluster core.Claimer // no journal: nil
+	durable          bool         // Cluster.Durable
+	asked            time.Duration
+	answers          core.Histogram // how long the cluster took
+	open             core.Claim     // under way
+	granted          bool           // the cluster approved: the journal's answer is waited for
 }
 
 // Who answered.
@@ -65,25 +67,33 @@ const (
 // Claim implements core.Claimer. The core asks for one claim at a time, a failed one again after a while.
 func (j *joint) Claim(now core.Instant, cl core.Claim) core.Verdict {
 	if cl.Foreign {
-		if j.durable {
+		if j.durable || j.journal == nil {
 			j.cluster.Claim(now, cl)
 		} // else the cluster knows it by its echo
-		return j.journal.Claim(now, cl)
+		j.Record(now, cl)
+		return core.Pending
 	}
-	j.open, j.granted = cl, false
+	j.open, j.granted, j.asked = cl, false, now.Mono
 	v, _ := j.answer(now, byCluster, cl, j.cluster.Claim(now, cl))
 	return v
 }
 
 // Record implements core.ClaimRecorder: nothing waits for the journal's answer.
-func (j *joint) Record(now core.Instant, cl core.Claim) { j.journal.Claim(now, cl) }
+func (j *joint) Record(now core.Instant, cl core.Claim) {
+	if j.journal != nil {
+		j.journal.Claim(now, cl)
+	}
+}
 
 // answer takes an answer to what is under way; false means that none follows from it yet, or any more.
 func (j *joint) answer(now core.Instant, by int, cl core.Claim, v core.Verdict) (core.Verdict, bool) {
 	if cl != j.open || j.granted != (by == byJournal) {
-		return v, false
+		return v, j.journal == nil // the core knows what to make of it
 	}
-	if by == byCluster && v == core.Approved {
+	if by == byCluster && v != core.Pending {
+		j.answers.Observe(now.Mono - j.asked)
+	}
+	if by == byCluster && v == core.Approved && j.journal != nil {
 		if v = j.journal.Claim(now, cl); j.durable {
 			v = core.Approved
 		}
@@ -122,11 +132,7 @@ func (h clusterHost) ClaimDecided(_ core.Instant, cl core.Claim, v core.Verdict)
 func (e *Engine) joinCluster() {
 	cl := e.cfg.Cluster
 	e.cfg.Core.Cluster = cl
-	if e.cfg.Core.Claimer == nil {
-		e.cfg.Core.Claimer = cl
-	} else {
-		e.cfg.Core.Claimer = &joint{journal: e.cfg.Core.Claimer, cluster: cl, durable: cl.Durable()}
-	}
+	e.cfg.Core.Claimer = &joint{journal: e.cfg.Core.Claimer, cluster: cl, durable: cl.Durable()}
 }
 
 // attachCluster gives the cluster the loop.

@@ -194,7 +194,13 @@ func (e *Engine) Addr(side core.Side) net.Addr {
 
 // Status is a copy of the core's state, taken on the loop between two events.
 func (e *Engine) Status(ctx context.Context) (core.Status, error) {
-	st, err := onLoop(ctx, e, func() core.Status { return e.loop.m.Snapshot(e.clock.Now()) })
+	st, err := onLoop(ctx, e, func() core.Status {
+		st := e.loop.m.Snapshot(e.clock.Now())
+		if j := e.loop.joint; j != nil && st.Cluster != nil {
+			st.Cluster.Answers = j.answers
+		}
+		return st
+	})
 	if err == nil && e.cfg.Journal != nil {
 		j := e.cfg.Journal.Status()
 		st.Journal = &j

@@ -75,7 +75,7 @@ type loop struct {
 
 	cluster   Cluster // nil without one
 	host      clusterHost
-	joint     *joint // nil unless both a journal and a cluster decide
+	joint     *joint // nil unless a cluster decides
 	clusterAt time.Duration
 
 	wanted  []core.ControlRequest

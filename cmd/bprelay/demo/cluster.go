@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -162,20 +164,26 @@ func (n *network) waitForMembers(ctx context.Context) error {
 	}
 }
 
-// freeAddresses are addresses on loopback whose ports nobody uses, for TCP and UDP.
+// freeAddresses are addresses on loopback whose ports nobody uses, for TCP and UDP. They lie below those that
+// systems lend to connections, or one might be lent out before its process takes it.
 func freeAddresses(n int) (list []string, err error) {
-	for len(list) < n {
-		l, err := net.Listen("tcp", loopback)
+	const from, to = 15000, 32000
+	for try := 0; len(list) < n; try++ {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(from+rand.IntN(to-from)))
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			return nil, err
+			if try > to-from {
+				return nil, err
+			}
+			continue // it is taken
 		}
 		defer l.Close() // none is found twice
-		u, err := net.ListenPacket("udp", l.Addr().String())
+		u, err := net.ListenPacket("udp", address)
 		if err != nil {
 			continue // it is free for TCP only
 		}
 		defer func() { _ = u.Close() }() // the same
-		list = append(list, l.Addr().String())
+		list = append(list, address)
 	}
 	return list, nil
 }
