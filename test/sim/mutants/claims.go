@@ -28,10 +28,15 @@ var claims = []Mutant{
 		},
 	},
 	{
+		// A second block for a slot passes the book, where it is asked whether one may leave and again where it
+		// leaves. The lineage alone would keep most of those inside, so that follows: what stands beside its last
+		// block is as good.
 		Name: "claims keyed by id only", Rule: "I1",
 		Edits: []Edit{
+			{judge, `case p == c.lineage.tip || c.onLineage(p):`, `case p == c.lineage.tip || c.onLineage(p) || e.slot == c.lineage.tip.slot && e.prev == c.lineage.tip.prev:`},
 			{judge, "\tid, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))\n", "\tid, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))\n\tclaimed = claimed && id == e.id\n"},
 			{claim, `return Denied`, `return Approved`},
+			{serve, "\treturn ok && id == b.id && (", "\treturn ok && (id == b.id || true) && ("},
 			{claim, `case dedup.Claimed, dedup.Same:`, `case dedup.Claimed, dedup.Same, dedup.Taken:`},
 		},
 	},
