@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bprelay/test/sim"
 	"bprelay/test/sim/mutants"
 )
 
@@ -18,6 +19,9 @@ const mutantSeeds = 60
 // runMutants builds this command once per mutant and lets it play; a mutant that no world finds out must be
 // found out by the tests that it names. It tells whether all were.
 func runMutants(only string, first uint64, out io.Writer) (ok bool, err error) {
+	if t := worlds(first).Run(nil); t.Failed > 0 {
+		return false, fmt.Errorf("the relay as it is fails: %s", t.Wrong[0])
+	}
 	root, err := mutants.ModuleRoot()
 	if err != nil {
 		return false, err
@@ -47,6 +51,17 @@ func runMutants(only string, first uint64, out io.Writer) (ok bool, err error) {
 	}
 	fmt.Fprintf(out, "caught %d/%d\n", caught, total)
 	return caught == total, nil
+}
+
+// worlds are those that mutants are played in: what --found, --first and --seeds make of them.
+func worlds(first uint64) (s sim.PairSweep) {
+	for _, x := range sim.PairFound() {
+		s.Worlds = append(s.Worlds, x.Scenario)
+	}
+	for seed := first; seed < first+mutantSeeds; seed++ {
+		s.Worlds = append(s.Worlds, sim.GeneratePair(seed))
+	}
+	return s
 }
 
 // findOut says what finds a mutant out, "" if nothing does.
