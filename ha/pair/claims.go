@@ -112,6 +112,7 @@ func (m *Machine) adopt(e *entry, data []byte) {
 
 // public enters what the network showed, and judges by it who publishes. by is the publisher if known.
 func (m *Machine) public(cl Claim, by party) {
+	m.shownAt = m.now
 	e := m.book.at(cl.Producer, cl.Slot)
 	known := e != nil && e.ID == cl.ID
 	switch {

@@ -27,6 +27,11 @@ type Timing struct {
 	StartWait time.Duration
 	// ProbeEvery is how often the network is asked while an answer is awaited.
 	ProbeEvery time.Duration
+	// QuietWait is how long the priority member that has never seen the other one waits, while the network
+	// shows no block of ours and none is known to be due: the schedule is learned from our blocks, and
+	// there may be none before somebody is active. At least a whole schedule, so that a round of ours would
+	// have been seen.
+	QuietWait time.Duration
 	// HandoverWait bounds how long a planned handover waits for the end of our run.
 	HandoverWait time.Duration
 	// FailbackAfter is how long the member of higher priority must be seen well before it gets its role
@@ -68,6 +73,7 @@ const ms = time.Millisecond
 // complete adds what all presets have in common.
 func (t Timing) complete() Timing {
 	t.GapLimit, t.StartWait, t.ProbeEvery = 100*ms, 3*time.Second, 20*ms
+	t.QuietWait = 140 * time.Second // 21 producers have 126 s
 	t.HandoverWait, t.FailbackAfter = 30*time.Second, time.Minute
 	return t
 }
@@ -108,7 +114,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("echo_wait %v must be above guard %v and claim_wait %v together", t.EchoWait, t.Guard, t.ClaimWait)
 	case t.EchoWait >= 450*time.Millisecond:
 		return fmt.Errorf("echo_wait %v must be below 450 ms", t.EchoWait)
-	case t.Guard < 0 || t.StartWait < 0 || t.HandoverWait < 0 || t.FailbackAfter < 0:
+	case t.Guard < 0 || t.StartWait < 0 || t.QuietWait < 0 || t.HandoverWait < 0 || t.FailbackAfter < 0:
 		return errors.New("waiting times must not be negative")
 	}
 	return nil

@@ -59,7 +59,8 @@
 // first, then the priority member; nothing leaves alone for echo_wait, since blocks of an earlier life
 // may be under way. Without ever having seen the other, only the priority member may become active:
 // start_wait after its start, and when two slots in a row passed unseen (one would have been the
-// other's turn). The other one stays standby.
+// other's turn); or, if it knows of no slot that is due, when the network showed no block of ours for quiet_wait,
+// in which there must have been a round of ours. The other one stays standby.
 //
 // If both are active the lower (epoch, member) steps down. Claims are exchanged by every message; two
 // ids for one slot, both let out, are the alarm double_claim.

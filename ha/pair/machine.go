@@ -46,6 +46,7 @@ type Machine struct {
 	probe     probe
 	bid       bid
 	grantedAt time.Duration
+	shownAt   time.Duration // when the network last showed a block of ours
 
 	health      Health
 	healthKnown bool
@@ -112,7 +113,7 @@ func New(cfg Config, now time.Duration) (*Machine, error) {
 		return nil, err
 	}
 	m := &Machine{cfg: cfg, now: now, started: now, role: Standby, told: Standby, fresh: true, sent: -1}
-	m.want.first = -1
+	m.want.first, m.probe.base = -1, 1
 	m.windows.owner = peer
 	if cfg.Priority {
 		m.windows.owner = me // what both know before they know more

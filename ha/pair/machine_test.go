@@ -495,3 +495,22 @@ func TestReasonsAreNamed(t *testing.T) {
 		seen[r.String()] = true
 	}
 }
+
+// Nobody is there, and no slot is known to be due: the priority member becomes active when the network has shown no
+// block of ours for a whole schedule.
+func TestQuietStart(t *testing.T) {
+	d := newDuo(t, nil)
+	d.run(100 * time.Second)
+	d.m[0].Echo(d.now, 1, 5, idOf(5, 1)) // the other one may be active
+	d.run(41 * time.Second)
+	d.roles(Standby, Standby)
+	d.net = [2]bool{}
+	d.run(100 * time.Second)
+	d.roles(Standby, Standby)
+	d.net = [2]bool{true, true}
+	d.run(100 * ms)
+	d.roles(Active, Standby)
+	if e := d.last(0, EffectRole); e.Reason != ReasonNoContact {
+		t.Errorf("active because of %s", e.Reason)
+	}
+}

@@ -51,6 +51,7 @@ func (m *Machine) watch() {
 	w := &m.windows
 	k := w.passed(m.now, m.gain())
 	if k == 0 {
+		m.quiet()
 		return
 	}
 	slot := w.newest(m.now, m.gain())
@@ -90,6 +91,18 @@ func (m *Machine) watch() {
 	}
 	if proven {
 		m.takeOver(slot, why)
+	}
+}
+
+// quiet makes the priority member active that has never seen the other one nor a block of ours, for so long that one
+// of our rounds must have passed.
+func (m *Machine) quiet() {
+	if m.met || m.link || !m.cfg.Priority || m.role == Active || len(m.windows.dues) > 0 ||
+		m.now-max(m.started, m.shownAt) < m.cfg.Timing.QuietWait {
+		return
+	}
+	if m.proven(0) {
+		m.takeOver(m.windows.anchor, ReasonNoContact)
 	}
 }
 

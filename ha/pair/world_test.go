@@ -34,7 +34,7 @@ const (
 func worldTiming() Timing {
 	return Timing{
 		Heartbeat: 2, ClaimWait: 3, EchoWait: 7, Guard: 2, BidWait: 3, GapLimit: 2, StartWait: 5,
-		ProbeEvery: 2, HandoverWait: 20, FailbackAfter: 1 << 40,
+		ProbeEvery: 2, HandoverWait: 20, FailbackAfter: 1 << 40, QuietWait: 1 << 40,
 	}
 }
 

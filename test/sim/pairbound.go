@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"bprelay/p2pwire"
@@ -12,6 +13,7 @@ type pairHit struct {
 	relay, node string
 	from, to    time.Duration // while it lasted, and what it hit was not what it had been before
 	began       time.Duration
+	cold        bool // the relay was ended, and remembers nothing
 }
 
 const (
@@ -25,7 +27,7 @@ const (
 
 // hit notes a fault.
 func (x *pairWorld) hit(relay, node string, lasts, after time.Duration) {
-	h := pairHit{relay: relay, node: node, from: x.w.Now().Mono, began: x.w.Now().Mono, to: 1 << 62}
+	h := pairHit{relay: relay, node: node, from: x.w.Now().Mono, began: x.w.Now().Mono, to: 1 << 62, cold: after == relaunched && relay != ""}
 	if lasts > 0 {
 		h.to = h.from + lasts + after
 	}
@@ -52,6 +54,11 @@ func (x *pairWorld) mayLose(begin, end time.Duration) int {
 			}
 		}
 	}
+	// Two relays without a past that do not see each other: the one without priority may have to wait for ever, the
+	// other one until it knows when our rounds are, or for pair.Timing.QuietWait.
+	if x.coldBefore(begin) && slices.ContainsFunc(x.hits, func(h pairHit) bool { return h.node == "" && overlaps(h) }) {
+		return p2pwire.RoundSlots
+	}
 	n, dead := 0, map[string]bool{}
 	for _, h := range x.hits {
 		if !overlaps(h) {
@@ -70,4 +77,16 @@ func (x *pairWorld) mayLose(begin, end time.Duration) int {
 		return p2pwire.RoundSlots
 	}
 	return max(n-1, 0)
+}
+
+// coldBefore tells whether both relays were down at one time before a moment.
+func (x *pairWorld) coldBefore(at time.Duration) bool {
+	for i, h := range x.hits {
+		for _, other := range x.hits[:i] {
+			if h.cold && other.cold && h.relay != other.relay && h.from < at && max(h.from, other.from) < min(h.to, other.to) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bprelay/relay/core"
@@ -63,12 +64,28 @@ func (sc PairScenario) Judge(o *PairOutcome) (wrong []string) {
 			wrong = append(wrong, v.String())
 		}
 	}
+	if o.Siblings > 0 && sc.quiet() {
+		wrong = append(wrong, fmt.Sprintf("%d slots for which held nodes signed, too", o.Siblings))
+	}
 	return append(wrong, o.Unexplained...)
+}
+
+// quiet tells whether no fault is a reason to release a held node: none is about our nodes or the way to them.
+func (sc PairScenario) quiet() bool {
+	return sc.Takeover == core.TakeoverLeash && !slices.ContainsFunc(sc.Faults, func(f PairFault) bool {
+		switch f.Kind {
+		case ActiveNoNodes, ActiveCutOff, TheLeadKill, BothKill, BothRestart:
+			return true
+		}
+		return false
+	})
 }
 
 // PairSweep plays worlds with two relays, on as many processors as there are.
 type PairSweep struct {
 	Worlds []PairScenario
+	// Stop ends it when something is wrong with a world.
+	Stop bool
 }
 
 // PairTotal is what they came to.
@@ -85,6 +102,7 @@ func (s PairSweep) Run(told func(PairScenario, *PairOutcome, []string)) *PairTot
 	jobs := make(chan PairScenario)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	var ended atomic.Bool
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for sc := range jobs {
@@ -96,6 +114,7 @@ func (s PairSweep) Run(told func(PairScenario, *PairOutcome, []string)) *PairTot
 				total.Lost += len(o.Lost)
 				total.ByLost[len(o.Lost)]++
 				if len(wrong) > 0 {
+					ended.Store(s.Stop)
 					total.Failed++
 					total.Wrong = append(total.Wrong, fmt.Sprintf("%s: %s", sc, strings.Join(wrong, "; ")))
 				}
@@ -107,6 +126,9 @@ func (s PairSweep) Run(told func(PairScenario, *PairOutcome, []string)) *PairTot
 		})
 	}
 	for _, sc := range s.Worlds {
+		if ended.Load() {
+			break
+		}
 		jobs <- sc
 	}
 	close(jobs)

@@ -81,6 +81,8 @@ type PairOutcome struct {
 	// that lost more than the faults explain.
 	Lost        []string
 	Unexplained []string
+	// Siblings are the judged slots for which more than one of our nodes made a block.
+	Siblings int
 	// Alarms are the alarms of both relays by reason.
 	Alarms map[core.Reason]int
 	Events []string
@@ -100,6 +102,7 @@ type pairWorld struct {
 	rng    *rand.Rand
 	own    p2pwire.Name
 	hits   []pairHit
+	made   map[p2pwire.Slot]map[p2pwire.ID]bool // blocks of our nodes, as the relays judged them
 }
 
 var pairAddrs = []string{"relay-a:1", "relay-b:1"}
@@ -112,7 +115,7 @@ func PlayPair(sc PairScenario) *PairOutcome {
 		sc: sc, chain: chain, nodes: map[string]*simnet.Node{}, relays: map[string]*Relay{}, role: map[string]core.ClusterRole{},
 		epoch: map[string]uint64{}, down: map[string]bool{}, out: &PairOutcome{Alarms: map[core.Reason]int{}},
 		w:   simnet.NewWorld(simnet.WorldConfig{Seed: sc.Seed, Start: chain.GenesisTime(), Jitter: time.Millisecond, Chop: true}),
-		rng: rand.New(rand.NewPCG(sc.Seed, 9)),
+		rng: rand.New(rand.NewPCG(sc.Seed, 9)), made: map[p2pwire.Slot]map[p2pwire.ID]bool{},
 	}
 	var schedule []p2pwire.Name
 	for _, p := range producers {
@@ -186,6 +189,12 @@ type relayObserver struct {
 }
 
 func (o relayObserver) Event(_ core.Instant, e *core.Event) {
+	if e.Kind == core.EventClaimed || e.Kind == core.EventHeld || e.Kind == core.EventWithheld {
+		if o.x.made[e.Slot] == nil {
+			o.x.made[e.Slot] = map[p2pwire.ID]bool{}
+		}
+		o.x.made[e.Slot][e.ID] = true
+	}
 	switch e.Kind {
 	case core.EventAlarm:
 		o.x.out.Alarms[e.Reason]++
@@ -273,6 +282,9 @@ func (x *pairWorld) play() {
 	o.Report = x.check.Report(first, last, nil)
 	lost := make([]int, rounds)
 	for _, s := range o.Report.Slots {
+		if len(x.made[s.Slot]) > 1 {
+			o.Siblings++
+		}
 		if len(s.IDs) == 0 || s.Orphaned {
 			round := int(s.Slot-first) / (len(x.chain.Producers()) * p2pwire.RoundSlots)
 			o.Lost = append(o.Lost, fmt.Sprintf("%d.%d", round, s.Slot.Index()))

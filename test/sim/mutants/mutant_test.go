@@ -4,6 +4,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"bprelay/test/sim/mutants"
@@ -12,7 +13,7 @@ import (
 // TestMutantsApply: the text each mutant replaces still occurs exactly once, and what comes of it is Go.
 func TestMutantsApply(t *testing.T) {
 	names := map[string]bool{}
-	for _, m := range mutants.All {
+	for _, m := range slices.Concat(mutants.All, mutants.Pairs) {
 		if names[m.Name] || m.Rule == "" || len(m.Edits) == 0 {
 			t.Errorf("%s: named twice, or without a rule, or without edits", m.Name)
 		}

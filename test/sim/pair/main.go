@@ -4,6 +4,8 @@
 //	go run ./test/sim/pair --step 100ms           // a table: kind of fault, worlds, slots lost
 //	go run ./test/sim/pair --seeds 1000 --first 1 // drawn worlds; what is wrong is printed with its seed
 //	go run ./test/sim/pair --seeds 1 --first 17 --log
+//	go run ./test/sim/pair --found                // worlds in which something was wrong once
+//	go run ./test/sim/pair --mutants              // breaks the relay and the pair in known ways: is each found out?
 //
 // It ends with 1 if anything is wrong with any.
 package main
@@ -34,10 +36,29 @@ func main() {
 	seeds := flag.Uint64("seeds", 0, "play that many drawn worlds instead of a table")
 	first := flag.Uint64("first", 1, "the first seed")
 	log := flag.Bool("log", false, "print the transcript of each world")
+	found := flag.Bool("found", false, "play the worlds in which something was wrong once, before the drawn ones")
+	stop := flag.Bool("stop", false, "end with the first drawn world in which something is wrong")
+	broken := flag.Bool("mutants", false, "break the relay and the pair in known ways, and see whether worlds or tests find it out")
+	only := flag.String("only", "", "only mutants whose name contains this")
 	flag.Parse()
 	failed := 0
-	if *seeds > 0 {
-		var s sim.PairSweep
+	if *broken {
+		ok, err := runMutants(*only, *first, os.Stdout)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "mutants:", err)
+		}
+		if !ok {
+			os.Exit(1)
+		}
+		return
+	}
+	if *seeds > 0 || *found {
+		s := sim.PairSweep{Stop: *stop}
+		if *found {
+			for _, x := range sim.PairFound() {
+				s.Worlds = append(s.Worlds, x.Scenario)
+			}
+		}
 		for seed := *first; seed < *first+*seeds; seed++ {
 			sc := sim.GeneratePair(seed)
 			if *log {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,7 +19,7 @@ const mutantSeeds = 300
 // runMutants builds this command once per mutant, with the mutated sources laid over the real ones,
 // and lets it play seeds until one breaks a rule.
 func runMutants(o options, out io.Writer) error {
-	root, err := moduleRoot()
+	root, err := mutants.ModuleRoot()
 	if err != nil {
 		return err
 	}
@@ -57,36 +55,9 @@ func runMutants(o options, out io.Writer) error {
 
 // runMutant gives the line of the seed that caught the mutant, "" if none did.
 func runMutant(o options, root, dir string, m mutants.Mutant) (string, error) {
-	overlay := struct{ Replace map[string]string }{map[string]string{}}
-	for name := range m.Files() {
-		path := filepath.Join(root, name)
-		source, err := os.ReadFile(path)
-		if err != nil {
-			return "", err
-		}
-		mutated, err := m.Apply(name, string(source))
-		if err != nil {
-			return "", err
-		}
-		copied := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
-		if err := os.WriteFile(copied, []byte(mutated), 0o600); err != nil {
-			return "", err
-		}
-		overlay.Replace[path] = copied
-	}
-	list, err := json.Marshal(overlay)
+	binary, err := m.Build(root, dir, "./test/sim/simulate")
 	if err != nil {
 		return "", err
-	}
-	listed := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(listed, list, 0o600); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "mutant")
-	build := exec.Command("go", "build", "-overlay", listed, "-o", binary, "./test/sim/simulate")
-	build.Dir = root
-	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, text)
 	}
 	for first, end := o.first, o.first+mutantSeeds; first < end; {
 		play := exec.Command(binary, "--stop", "--quiet", "--first", fmt.Sprint(first), "--seeds", fmt.Sprint(end-first), "--jobs", fmt.Sprint(o.jobs))
@@ -108,16 +79,4 @@ func runMutant(o options, root, dir string, m mutants.Mutant) (string, error) {
 		first = seed + 1 // the relay as it is fails there, too
 	}
 	return "", nil
-}
-
-func moduleRoot() (string, error) {
-	text, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	mod := strings.TrimSpace(string(text))
-	if mod == "" || mod == os.DevNull {
-		return "", fmt.Errorf("not inside the module")
-	}
-	return filepath.Dir(mod), nil
 }

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"bprelay/test/sim"
+	"bprelay/test/sim/mutants"
+)
+
+// mutantSeeds is within how many drawn worlds a mutant is looked for; after that its tests have the word.
+const mutantSeeds = 60
+
+// runMutants builds this command once per mutant and lets it play; a mutant that no world finds out must be
+// found out by the tests that it names. It tells whether all were.
+func runMutants(only string, first uint64, out io.Writer) (ok bool, err error) {
+	if t := worlds(first).Run(nil); t.Failed > 0 {
+		return false, fmt.Errorf("the relay as it is fails: %s", t.Wrong[0])
+	}
+	root, err := mutants.ModuleRoot()
+	if err != nil {
+		return false, err
+	}
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	caught, total := 0, 0
+	for _, m := range mutants.Pairs {
+		if !strings.Contains(m.Name, only) {
+			continue
+		}
+		total++
+		start := time.Now()
+		by, err := findOut(m, root, dir, first)
+		switch {
+		case err != nil:
+			return false, fmt.Errorf("mutant %q: %w", m.Name, err)
+		case by == "":
+			by = "NOT CAUGHT"
+		default:
+			caught++
+		}
+		fmt.Fprintf(out, "%-50s %s (%s)\n", m.Name, by, time.Since(start).Round(time.Second))
+	}
+	fmt.Fprintf(out, "caught %d/%d\n", caught, total)
+	return caught == total, nil
+}
+
+// worlds are those that mutants are played in: what --found, --first and --seeds make of them.
+func worlds(first uint64) (s sim.PairSweep) {
+	for _, x := range sim.PairFound() {
+		s.Worlds = append(s.Worlds, x.Scenario)
+	}
+	for seed := first; seed < first+mutantSeeds; seed++ {
+		s.Worlds = append(s.Worlds, sim.GeneratePair(seed))
+	}
+	return s
+}
+
+// findOut says what finds a mutant out, "" if nothing does.
+func findOut(m mutants.Mutant, root, dir string, first uint64) (string, error) {
+	binary, err := m.Build(root, dir, "./test/sim/pair")
+	if err != nil {
+		return "", err
+	}
+	play := exec.Command(binary, "--found", "--stop", "--first", fmt.Sprint(first), "--seeds", fmt.Sprint(mutantSeeds))
+	text, err := play.Output()
+	if err != nil {
+		line, _, _ := bytes.Cut(text, []byte("\n"))
+		if len(line) > 160 {
+			line = append(line[:160:160], "..."...)
+		}
+		return "caught by " + string(line), nil // a panic finds it out, too: then the line is empty
+	}
+	if m.Test == "" {
+		return "", nil
+	}
+	list, err := m.Overlay(root, dir)
+	if err != nil {
+		return "", err
+	}
+	test := exec.Command("go", append([]string{"test", "-count=1", "-overlay", list}, strings.Fields(m.Test)...)...)
+	test.Dir = root
+	text, err = test.CombinedOutput()
+	switch {
+	case err == nil:
+		return "", nil
+	case bytes.Contains(text, []byte("[build failed]")):
+		return "", fmt.Errorf("go test %s: %s", m.Test, text)
+	}
+	return "caught by go test " + m.Test, nil
+}
