@@ -41,8 +41,8 @@ type Cluster interface {
 	Engine() engine.Cluster
 	// Start begins to take part; status tells what the relay knows of itself.
 	Start(status func(context.Context) (core.Status, error)) error
-	// Handover makes another relay active, outside our run or at once.
-	Handover(ctx context.Context, now bool) error
+	// Handover makes another relay active, a certain one if to is not empty, outside our run or at once.
+	Handover(ctx context.Context, to string, now bool) error
 	// View is what is known of all members; it becomes JSON. Facts are for metrics.
 	View() any
 	Facts() core.ClusterFacts
@@ -174,13 +174,13 @@ func (r *Relay) SetLead(ctx context.Context, node string, force bool) error {
 	return r.engine.SetLead(ctx, node, force)
 }
 
-// Handover makes another relay of the cluster active, outside our run or, with now, at once. A refusal matches
-// core.ErrNotPossible.
-func (r *Relay) Handover(ctx context.Context, now bool) error {
+// Handover makes another relay of the cluster active, a certain one if to is not empty, outside our run or, with
+// now, at once. A refusal matches core.ErrNotPossible.
+func (r *Relay) Handover(ctx context.Context, to string, now bool) error {
 	if r.options.Cluster == nil {
 		return fmt.Errorf("%w: this relay is in no cluster", core.ErrNotPossible)
 	}
-	return r.options.Cluster.Handover(ctx, now)
+	return r.options.Cluster.Handover(ctx, to, now)
 }
 
 // Close ends the admin server, hands over if there is a cluster, then ends the engine, which flushes what is queued, then the hooks and the

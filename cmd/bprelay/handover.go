@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bprelay/ha/record"
 	"bprelay/relay/admin"
 	"bprelay/relay/core"
 )
@@ -16,13 +17,14 @@ import (
 const handoverWait = 40 * time.Second
 
 func newHandoverCommand() *cobra.Command {
-	var path, address string
+	var path, address, to string
 	var now bool
 	c := &cobra.Command{
 		Use:   "handover",
-		Short: "Make the other relay of the cluster active",
-		Long: "Tells the active relay to hand over to the standby, as soon as we are not producing, and waits until it\n" +
+		Short: "Make another relay of the cluster active",
+		Long: "Tells the active relay to hand over to a standby, as soon as we are not producing, and waits until it\n" +
 			"has. It loses nothing, and is refused, with the reason, if there is no standby that could take over.\n" +
+			"In a quorum, --to says to which one, and any relay may be asked then.\n" +
 			"The relay is found by --admin, by the configuration's admin.listen, or at its default.",
 		Example: "  bprelay handover\n  bprelay handover --now -c bprelay.yaml",
 		Args:    cobra.NoArgs,
@@ -31,7 +33,7 @@ func newHandoverCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			pending, err := admin.TellHandover(c.Context(), address, now)
+			pending, err := admin.TellHandover(c.Context(), address, to, now)
 			var refusal *admin.Refusal
 			switch {
 			case errors.As(err, &refusal):
@@ -40,35 +42,57 @@ func newHandoverCommand() *cobra.Command {
 				return failed(fmt.Errorf("tell the relay at %s: %w", address, err))
 			}
 			if pending {
-				if err := awaitHandover(c.Context(), address); err != nil {
+				if err := awaitHandover(c.Context(), address, to); err != nil {
 					return failed(err)
 				}
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "handover: done, the relay at %s is the standby\n", address)
+			if to == "" {
+				to = "another one"
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "handover: done, the active relay is %s\n", to)
 			return failed(err)
 		},
 	}
 	configFlag(c, &path)
 	adminFlag(c, &address)
+	c.Flags().StringVar(&to, "to", "", "name of the relay that is to become active; any, if not given")
 	c.Flags().BoolVar(&now, "now", false, "do it at once, even while we are producing")
 	return c
 }
 
-// awaitHandover asks until the relay is active no more.
-func awaitHandover(ctx context.Context, address string) error {
+// awaitHandover asks until the relay is active no more, or, if it is to become that, until it is. That nobody is
+// active for a moment, for want of a majority, is no handover.
+func awaitHandover(ctx context.Context, address, to string) error {
 	ctx, cancel := context.WithTimeout(ctx, handoverWait)
 	defer cancel()
 	for {
 		a, err := admin.AskActive(ctx, address)
-		if err == nil && !a.Active {
+		if err == nil && !a.Active && to == "" && a.Reason != core.ReasonActiveNoMajority {
+			return nil
+		}
+		if done, err := activeIs(ctx, address, to); err == nil && done {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("handover: the relay at %s is still active after %s", address, handoverWait)
+			return fmt.Errorf("handover: not seen at %s after %s", address, handoverWait)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// activeIs tells whether a member is active, by what the relay at address knows of it.
+func activeIs(ctx context.Context, address, name string) (bool, error) {
+	var view record.View
+	if _, err := admin.AskCluster(ctx, address, &view); err != nil || name == "" {
+		return false, err
+	}
+	for _, e := range view.Members {
+		if r := e.Record; r != nil && e.Member == name {
+			return r.Status.Role == core.ClusterActive.String(), nil
+		}
+	}
+	return false, nil
 }
 
 func newActiveCommand() *cobra.Command {

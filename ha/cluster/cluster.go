@@ -5,7 +5,7 @@
 //	c, err := cluster.NewPair(cfg)          // nothing runs yet; files are read
 //	engineConfig.Cluster = c.Engine()       // before the engine is made
 //	err = c.Start(relay.Status)             // when the engine runs
-//	err = c.Handover(ctx, false)            // another relay becomes active
+//	err = c.Handover(ctx, "", false)        // another relay becomes active
 //	c.Close(ctx)                            // hands over, if it can, and ends; before the engine ends
 package cluster
 
@@ -213,7 +213,10 @@ func (c *Pair) Linked() bool {
 // Handover makes the other relay active: outside our run, or at once if now. The error matches
 // core.ErrNotPossible if this relay is not active, or the other one cannot be; after ctx's end it may still
 // come about.
-func (c *Pair) Handover(ctx context.Context, now bool) error {
+func (c *Pair) Handover(ctx context.Context, to string, now bool) error {
+	if to != "" && to != c.other.Name {
+		return fmt.Errorf("%w: %s is not the other relay, that is %s", core.ErrNotPossible, to, c.other.Name)
+	}
 	done := make(chan error, 1)
 	c.duo.Handover(now, done)
 	select {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,12 @@ type Quorum struct {
 	node  *quorum.Node
 	relay *quorumRelay // nil: a witness
 	told  string       // why this member stepped aside, as it was told last; of the publishing goroutine
+
+	ctx    context.Context // of handovers under way
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	mu     sync.Mutex
+	under  *handover // the last one asked for
 }
 
 // errNoState means that a quorum's member has nowhere to keep what was decided.
@@ -31,6 +38,7 @@ var errNoState = errors.New("a member of a quorum needs a state directory")
 // is given to an engine next.
 func NewQuorum(cfg Config) (*Quorum, error) {
 	q := &Quorum{}
+	q.ctx, q.cancel = context.WithCancel(context.Background())
 	if err := q.fleet.init(cfg); err != nil {
 		return nil, err
 	}
@@ -97,13 +105,46 @@ func (q *Quorum) tellAside() {
 	}
 }
 
-// Handover makes another relay active: outside our run, or at once if now.
-func (q *Quorum) Handover(ctx context.Context, now bool) error {
-	err := q.node.Handover(ctx, "", now)
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", core.ErrNotPossible, err)
+// handoverPatience bounds how long a handover waits for the end of our run: adjacent rounds may follow it.
+const handoverPatience = 40 * time.Second
+
+// handover is one under way.
+type handover struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // when done
+}
+
+// Handover makes another relay active, a certain one if to is not empty: outside our run, or at once if now. It
+// goes on after ctx's end; the next one takes its place. Without a name only the active relay is asked. The error
+// matches core.ErrNotPossible if that is refused.
+func (q *Quorum) Handover(ctx context.Context, to string, now bool) error {
+	if st := q.node.Status(); to == "" && st.Active != st.Member {
+		return fmt.Errorf("%w: this is not the active relay, that is %q: ask it, or say who is to become it", core.ErrNotPossible, st.Active)
 	}
-	return err
+	within, cancel := context.WithTimeout(q.ctx, handoverPatience)
+	h := &handover{cancel: cancel, done: make(chan struct{})}
+	q.mu.Lock()
+	last := q.under
+	q.under = h
+	q.mu.Unlock()
+	q.tasks.Go(func() {
+		defer close(h.done)
+		defer cancel()
+		if last != nil {
+			last.cancel() // or the role would move twice
+			<-last.done
+		}
+		if h.err = q.node.Handover(within, to, now); h.err != nil && within.Err() == nil {
+			h.err = fmt.Errorf("%w: %w", core.ErrNotPossible, h.err)
+		}
+	})
+	select {
+	case <-h.done:
+		return h.err
+	case <-ctx.Done():
+		return fmt.Errorf("handover not confirmed: %w", ctx.Err())
+	}
 }
 
 // Facts are what there is to know besides the role.
@@ -116,6 +157,8 @@ func (q *Quorum) Facts() core.ClusterFacts {
 
 // Close hands leadership on, if this member has it, and ends.
 func (q *Quorum) Close(ctx context.Context) error {
+	q.cancel()
+	q.tasks.Wait()
 	return errors.Join(q.fleet.end(ctx), q.node.Close(ctx))
 }
 

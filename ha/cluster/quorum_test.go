@@ -25,10 +25,12 @@ type quorumCore struct {
 	leads   []string
 	frame   []byte
 	changed chan struct{}
+	inRun   bool
+	why     core.Reason
 }
 
-func (c *quorumCore) SetClusterRole(_ core.Instant, r core.ClusterRole, epoch uint64, _ core.Reason) {
-	c.role, c.epoch = r, epoch
+func (c *quorumCore) SetClusterRole(_ core.Instant, r core.ClusterRole, epoch uint64, why core.Reason) {
+	c.role, c.epoch, c.why = r, epoch, why
 }
 
 func (c *quorumCore) Adopt(_ core.Instant, cl core.Claim) (bool, error) {
@@ -53,12 +55,12 @@ func (c *quorumCore) ClaimDecided(_ core.Instant, _ core.Claim, v core.Verdict) 
 func (c *quorumCore) RestrictWrites(core.Instant, time.Duration)                {}
 func (c *quorumCore) BlockBytes(p2pwire.ID) []byte                              { return c.frame }
 func (c *quorumCore) Health(core.Instant, time.Duration) (network, nodes int, inRun bool, untilRun time.Duration) {
-	return 1, 1, false, time.Hour
+	return 1, 1, c.inRun, time.Hour
 }
 
 // A claim of one relay reaches the other, block and all, through the words of both sides.
 func TestQuorumInTheCoresWords(t *testing.T) {
-	timing, err := quorum.TimingOf("lan")
+	timing, err := quorum.TimingOf("wan") // real time: the role must stay where it is on a busy machine
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +75,7 @@ func TestQuorumInTheCoresWords(t *testing.T) {
 	start := time.Now()
 	now := func() core.Instant { return core.Instant{Mono: time.Since(start), Wall: time.Now().UnixNano()} }
 	cores, clusters := map[string]*quorumCore{}, map[string]*quorumRelay{}
+	nodes := map[string]*quorum.Node{}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for i, m := range members {
@@ -87,6 +90,7 @@ func TestQuorumInTheCoresWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer n.Close(ctx)
+		nodes[m.Name] = n
 		if d == nil {
 			continue
 		}
@@ -154,9 +158,11 @@ func TestQuorumInTheCoresWords(t *testing.T) {
 	until("adopted", func(c *quorumCore) bool { return len(c.adopted) == 1 && c.adopted[0] == cl }, active, standby)
 	until("given the block", func(c *quorumCore) bool { return string(c.frame) == "frame" }, standby)
 	until("told of the lead", func(c *quorumCore) bool { return len(c.leads) == 1 && c.leads[0] == "lead" }, standby)
-	c = cores[standby]
+	tryHandover(t, nodes, cores, active, standby, until)
+	c = cores[active] // it was until now
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	active, standby = standby, active
 	if v := clusters[standby].Claim(now(), core.Claim{Producer: 7, Slot: cl.Slot + 1}); v != core.Failed {
 		t.Errorf("a standby claims: %d", v)
 	}
@@ -165,6 +171,41 @@ func TestQuorumInTheCoresWords(t *testing.T) {
 	if v := clusters[standby].Claim(now(), other); v != core.Denied {
 		t.Errorf("a taken slot: %d", v)
 	}
+}
+
+// A handover waits for the end of our run, longer than who asked for it does; a standby is not asked to hand over
+// to nobody in particular.
+func tryHandover(t *testing.T, nodes map[string]*quorum.Node, cores map[string]*quorumCore, active, standby string, until func(string, func(*quorumCore) bool, ...string)) {
+	t.Helper()
+	part := func(name string) *Quorum {
+		q := &Quorum{node: nodes[name]}
+		q.ctx, q.cancel = context.WithCancel(t.Context())
+		return q
+	}
+	q, other := part(active), part(standby)
+	defer q.tasks.Wait()
+	c := cores[active]
+	running := func(yes bool) {
+		c.mu.Lock()
+		c.inRun = yes
+		c.mu.Unlock()
+	}
+	running(true)
+	until("known to be in a run", func(*quorumCore) bool { return nodes[active].Status().Health.InRun }, active)
+	if err := other.Handover(t.Context(), "", false); !errors.Is(err, core.ErrNotPossible) {
+		t.Errorf("a standby hands over: %v", err)
+	}
+	if err := q.Handover(t.Context(), "w", true); !errors.Is(err, core.ErrNotPossible) {
+		t.Errorf("to a witness: %v", err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := q.Handover(short, "", false); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, core.ErrNotPossible) {
+		t.Errorf("within our run: %v", err)
+	}
+	running(false)
+	until("active in its place", func(c *quorumCore) bool { return c.role == core.ClusterActive }, standby)
+	until("told so", func(c *quorumCore) bool { return c.role == core.ClusterStandby && c.why == core.ReasonActiveMajority }, active)
 }
 
 // What a pair needs besides.

@@ -36,6 +36,7 @@ const (
 
 // Host is what the driver may do with the relay's core, in Pump.
 type Host interface {
+	// SetRole comes for a standby also when only the reign or the cause is another.
 	SetRole(now Instant, r Role, epoch uint64, why Cause)
 	// Linked tells whether the active relay is heard of; on the active, whether another relay is.
 	Linked(now Instant, up bool)
@@ -400,12 +401,13 @@ func (d *Driver) handle(now Instant, h Host, it *item) {
 // become takes a role. A claim under way is not waited for by a standby: if it is decided after all, it
 // is adopted like everybody's.
 func (d *Driver) become(now Instant, h Host, r Role, epoch uint64, why Cause) {
+	was := d.role
 	d.role, d.epoch = r, epoch
 	if p := d.pending; p != nil && r != Active {
 		d.conclude(now, h, p, Failed)
 	}
 	h.SetRole(now, r, epoch, why)
-	if r != Active {
+	if r != Active && was == Active {
 		d.leadDirty = false
 		d.applyLead(now, h)
 	}

@@ -117,6 +117,7 @@ type Node struct {
 	since   time.Time // when
 	role    Role
 	epoch   uint64
+	why     Cause
 	health  Health
 	reports map[string]report
 	waiting map[string]newcomer // members with another directory than the one raft knows, by name
@@ -501,13 +502,15 @@ func (n *Node) hearsActive(in *instance, now time.Time) bool {
 
 func (n *Node) setRole(r Role, epoch uint64, why Cause) {
 	n.mu.Lock()
-	same := n.role == r && (n.epoch == epoch || r == Standby) // a standby hears of other reigns by and by
-	n.role, n.epoch = r, epoch
+	was, same := n.role, n.role == r && n.epoch == epoch && n.why == why
+	n.role, n.epoch, n.why = r, epoch, why
 	n.mu.Unlock()
 	if same {
 		return
 	}
-	n.log.Info("role", "role", r.String(), "epoch", epoch)
+	if was != r || r == Active {
+		n.log.Info("role", "role", r.String(), "epoch", epoch)
+	}
 	n.relay.is(r, epoch, why)
 }
 

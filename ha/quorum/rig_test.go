@@ -247,7 +247,7 @@ func (r *relayRig) is() (role Role, epoch uint64) {
 type rigHost relayRig
 
 func (h *rigHost) SetRole(_ Instant, role Role, epoch uint64, why Cause) {
-	if role == h.role && epoch == h.epoch {
+	if h.why = why; role == h.role && (epoch == h.epoch || role == Standby) {
 		return
 	}
 	h.role, h.epoch = role, epoch

@@ -14,9 +14,9 @@ import (
 
 // Cluster is a relay's part among others.
 type Cluster interface {
-	// Handover makes another relay active, outside our run or, with now, at once. The error matches
-	// core.ErrNotPossible if that is refused.
-	Handover(ctx context.Context, now bool) error
+	// Handover makes another relay active, the one called to if that is not empty, outside our run or, with now,
+	// at once. The error matches core.ErrNotPossible if that is refused. After ctx's end it may still come.
+	Handover(ctx context.Context, to string, now bool) error
 	// View is what is known of all members; it becomes JSON.
 	View() any
 	// Facts are for metrics.
@@ -76,17 +76,24 @@ func handover(w http.ResponseWriter, r *http.Request, to Cluster, source *shared
 		answer(w, http.StatusForbidden, CommandAnswer{Error: why, Code: CodeCrossSite})
 		return
 	}
-	now := false
+	now, name := false, ""
 	for key, list := range r.URL.Query() {
 		var err error
-		if now, err = strconv.ParseBool(list[0]); key != "now" || len(list) != 1 || err != nil {
-			answer(w, http.StatusBadRequest, CommandAnswer{Error: "the only key is now, true or false", Code: CodeBadRequest})
-			return
+		switch {
+		case key == "to" && len(list) == 1:
+			name = list[0]
+			continue
+		case key == "now" && len(list) == 1:
+			if now, err = strconv.ParseBool(list[0]); err == nil {
+				continue
+			}
 		}
+		answer(w, http.StatusBadRequest, CommandAnswer{Error: "the keys are to, a member's name, and now, true or false", Code: CodeBadRequest})
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), loopTimeout)
 	defer cancel()
-	err := to.Handover(ctx, now)
+	err := to.Handover(ctx, name, now)
 	source.forget(ctx)
 	switch {
 	case err == nil:
@@ -131,12 +138,15 @@ func AskCluster(ctx context.Context, address string, into any) (bool, error) {
 	return true, nil
 }
 
-// TellHandover asks the relay at address to hand over. pending tells that it waits for the end of our run. A
+// TellHandover asks the relay at address to hand over, to a member if that is not empty. pending tells that it waits for the end of our run. A
 // refusal is a *Refusal.
-func TellHandover(ctx context.Context, address string, now bool) (pending bool, err error) {
+func TellHandover(ctx context.Context, address, to string, now bool) (pending bool, err error) {
 	query := url.Values{}
 	if now {
 		query.Set("now", "true")
+	}
+	if to != "" {
+		query.Set("to", to)
 	}
 	code, text, err := ask(ctx, http.MethodPost, address, "/handover", query)
 	if err != nil {

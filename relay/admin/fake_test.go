@@ -38,8 +38,8 @@ func (f *fakeSource) Status(ctx context.Context) (core.Status, error) {
 // fakeCluster is a member of a quorum.
 type fakeCluster struct{}
 
-func (fakeCluster) Handover(context.Context, bool) error { return nil }
-func (fakeCluster) View() any                            { return nil }
+func (fakeCluster) Handover(context.Context, string, bool) error { return nil }
+func (fakeCluster) View() any                                    { return nil }
 func (fakeCluster) Facts() core.ClusterFacts {
 	return core.ClusterFacts{
 		Mode: "quorum", Members: []core.ClusterMember{{Name: "b", Up: true}, {Name: "w"}}, Epoch: 72, Term: 73, Leads: true,

@@ -152,11 +152,14 @@ func (c *Core) decided(e *block) bool {
 func (c *Core) SetClusterRole(now Instant, role ClusterRole, epoch uint64, why Reason) {
 	c.enter(now)
 	defer c.settle()
-	if c.cfg.Cluster == nil || role == c.ha.role && epoch == c.ha.epoch {
+	if c.cfg.Cluster == nil || role == c.ha.role && epoch == c.ha.epoch && why == c.ha.why {
 		return
 	}
 	was := c.ha.role
 	c.ha.epoch, c.ha.why, c.ha.told = epoch, why, ""
+	if role == ClusterStandby && was == ClusterStandby {
+		return // it follows, whoever it is
+	}
 	c.note(Event{Kind: EventRole, Reason: why, Role: role, Epoch: epoch})
 	if role == was {
 		return
