@@ -56,6 +56,7 @@ func (k *clock) init(now Instant) {
 
 // enter begins an event: it sets the time, and notices a step of the system clock.
 func (c *Core) enter(now Instant) {
+	c.noteStall(now.Mono)
 	c.now = now
 	k := &c.clock
 	raw := now.Wall - int64(now.Mono)

@@ -15,9 +15,9 @@ type Producer struct {
 	// are not checked.
 	Authority p2pwire.Authority
 	// FinalizerKeys are the BLS public keys of its finalizers, as they stand in votes (affine, little endian).
-	// Where any are given, a vote is of a finalizer of ours if and only if it is by one of them; else who
-	// brings a key's votes first tells, which it cannot where nodes have another relay as well: then none
-	// counts as ours.
+	// What votes by one of them is ours. Of another key, who brings its votes first tells: one by which our
+	// nodes vote is ours, too, with an alarm (finalizer_unlisted) where any are given. In a cluster nobody can
+	// tell, since nodes have another relay as well: there no other key counts as ours.
 	FinalizerKeys [][p2pwire.FinalizerKeySize]byte
 }
 

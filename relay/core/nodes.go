@@ -23,6 +23,7 @@ type takeover struct {
 	wanted   string        // the node that was ordered to lead
 	unfit    time.Duration // since when the lead lacks something; 0: it does not
 	next     time.Duration // Mono of the next step
+	blind    time.Duration // until then nothing is decided: this relay stood still
 	up       time.Duration // when the first node was there; 0: none so far
 	foreign  time.Duration // when a vote of a foreign finalizer came last
 	ourVote  time.Duration // when a vote of our finalizers came last; 0: never
@@ -154,6 +155,9 @@ func (c *Core) nodeUp(s *session) {
 	if n.proc != s.peerID {
 		n.proc, n.gave = s.peerID, 0
 		n.stray, n.mute, n.held = 0, false, false
+	}
+	if n.hung {
+		n.quiet, n.seen = c.now.Mono, 0 // see watchHung
 	}
 	n.hung, n.applied = false, appliedProbe{}
 	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known

@@ -141,6 +141,8 @@ const (
 	ReasonPairNoProof
 	ReasonPairSettings
 	ReasonMemberAside
+	ReasonFinalizerUnlisted
+	ReasonNodesFreed
 
 	numReasons
 )
@@ -275,6 +277,9 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonPairNoProof:      {"pair_no_proof", "a slot of ours passed unseen, and no network peer answers: this relay may be the one that is cut off"},
 	ReasonPairSettings:     {"pair_settings", "the two relays run with different waiting times"},
 	ReasonMemberAside:      {"member_aside", "this member of the quorum takes no part: its disk failed, is full or slow, or lost what it had confirmed"},
+
+	ReasonFinalizerUnlisted: {"finalizer_unlisted", "our nodes vote by a finalizer key that is not configured: its votes leave, but it is not known beforehand to be ours"},
+	ReasonNodesFreed:        {"nodes_freed", "no node was known to produce, so the producer API was asked to resume all of them"},
 }
 
 // String is the reason as it stands in logs, metrics and JSON.

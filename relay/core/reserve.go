@@ -150,10 +150,11 @@ func (r *reserve) clearLane(lane int) {
 // ones, the network. What our finalizers vote may flow to held nodes. A node of ours with another way to
 // the network brings the votes of others, too: a key of which the network was first lately is not ours.
 type origin struct {
-	told         bool          // it is known from the configuration whose it is
+	told         bool          // whose it is is not learned: it is configured as ours, or nodes have another relay as well
 	mine         bool          // told: it is ours
 	ours, theirs uint32        // votes since the network, or one of our nodes, was first
 	heard        time.Duration // when any vote came from the network last, proven or not
+	unlisted     bool          // told to a human: our nodes vote by it, and it is not configured
 }
 
 const (
@@ -161,6 +162,8 @@ const (
 	// ourStreak is how many votes our nodes have to bring first in a row for a key of which the network
 	// was first to be ours: those that left before this relay was started come back that way.
 	ourStreak = 40
+	// unlistedVotes is how many votes by a key that is not configured it takes to tell of it.
+	unlistedVotes = 4
 	// voterAge is how long a foreign finalizer counts as heard.
 	voterAge = 30 * time.Second
 )
@@ -172,8 +175,8 @@ func (c *Core) origin(key []byte) *origin {
 		if len(c.reign.origins) >= maxOrigins {
 			c.dropOrigins()
 		}
-		o = &origin{told: c.cfg.Cluster != nil || len(c.finalizers) > 0}
-		_, o.mine = c.finalizers[[p2pwire.FinalizerKeySize]byte(key)]
+		_, mine := c.finalizers[[p2pwire.FinalizerKeySize]byte(key)]
+		o = &origin{told: c.cfg.Cluster != nil || mine, mine: mine}
 		c.reign.origins[h] = o
 	}
 	return o
@@ -204,6 +207,15 @@ func (c *Core) voteFrom(side Side, key []byte) *origin {
 	o.theirs, o.ours = o.theirs+1, 0
 	o.heard = max(c.now.Mono, 1)
 	return o
+}
+
+// checkListed tells of a key by which our nodes vote and that is not among the configured ones.
+func (c *Core) checkListed(o *origin, key []byte) {
+	if len(c.finalizers) == 0 || o.unlisted || o.told || !o.own() || o.ours < unlistedVotes {
+		return
+	}
+	o.unlisted = true
+	c.warn(ReasonFinalizerUnlisted, p2pwire.FinalizerKeyText([p2pwire.FinalizerKeySize]byte(key)))
 }
 
 // own tells whether a key is of a finalizer of ours.

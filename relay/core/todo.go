@@ -41,6 +41,9 @@ var reasonToDo = [numReasons]string{
 	ReasonPairSettings:     "Give both relays the same cluster preset and waiting times.",
 	ReasonMemberAside:      "Look at the disk of state_dir: space, health, latency. The member comes back by itself when it can; without a majority nothing goes out.",
 	ReasonWithheldInPublic: "Find the node's other way out: no p2p-peer-address besides the relay, no open p2p port.",
+
+	ReasonFinalizerUnlisted: "Add the key to producers[].finalizer_keys, and take out the one that is not used any more. If it is not yours, see by which way the node gets the votes of others.",
+	ReasonNodesFreed:        "Look at nodes[].api of the node that should lead, and whether it runs. It ends by itself as soon as one node is known to produce.",
 }
 
 // ToDo says what an operator does about it, empty where there is nothing to do.

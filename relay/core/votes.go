@@ -90,6 +90,7 @@ func (c *Core) nodeVote(s *session, f p2pwire.Frame, owned *buf) {
 	if c.voteFrom(Internal, v.FinalizerKey()).own() {
 		c.reign.ourVote = max(c.now.Mono, 1)
 		c.nodeVotes(s)
+		c.checkListed(o, v.FinalizerKey())
 	}
 	switch {
 	case e != nil && e.withheld:

@@ -45,7 +45,13 @@ func (c *Core) takeoverDue() {
 		return
 	}
 	t.next = c.now.Mono + stepEvery
+	if c.now.Mono < t.blind {
+		t.next = t.blind
+	}
 	c.timers.add(t.next, timer{kind: timerTakeover})
+	if t.next == t.blind {
+		return
+	}
 	c.watchVotes()
 	if c.follows() {
 		c.releasesDue() // without a link to the active it releases by itself

@@ -29,6 +29,8 @@ type hub struct {
 	strangers int // calls by any other
 	calls     int
 	ticks     int
+	read      int // calls of Data
+	readFirst int // of those, before the last tick
 	opened    []core.SessionInfo
 	failed    []string
 	closed    int
@@ -100,6 +102,7 @@ func (h *hub) Open(now core.Instant, info core.SessionInfo) (core.SessionID, err
 func (h *hub) Data(now core.Instant, id core.SessionID, chunk []byte) {
 	h.seen()
 	h.now = now
+	h.read++
 	s := h.sessions[id]
 	if s == nil || h.stop {
 		return
@@ -156,6 +159,7 @@ func (h *hub) Tick(now core.Instant) {
 	h.seen()
 	h.now = now
 	h.ticks++
+	h.readFirst = h.read
 	h.at = now.Mono + h.every
 }
 

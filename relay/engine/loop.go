@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
 
 	"bprelay/p2pwire"
 	"bprelay/relay/core"
@@ -77,6 +78,9 @@ type loop struct {
 	host      clusterHost
 	joint     *joint // nil unless a cluster decides
 	clusterAt time.Duration
+
+	behind time.Duration // since when timers are late (Instant.Mono); 0: they are not
+	unread []unix.PollFd
 
 	wanted  []core.ControlRequest
 	scratch p2pwire.Scratch
@@ -209,7 +213,7 @@ func (lp *loop) begin() {
 // can be done in this pass.
 func (lp *loop) pump() {
 	lp.busy = true
-	if lp.m.NextTimer() <= lp.now.Mono {
+	if at := lp.m.NextTimer(); at <= lp.now.Mono && !lp.readsFirst(at) {
 		lp.m.Tick(lp.now)
 	}
 	lp.askCluster()
