@@ -52,6 +52,7 @@ func (c *Core) nodeHandshake(s *session) {
 		c.lineage.recheck = true
 	}
 	if first {
+		c.timers.add(c.now.Mono+c.cfg.SurviveAfter, timer{kind: timerHead, session: s.id})
 		c.nodeBack(s)
 		c.retry()
 	}

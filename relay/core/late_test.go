@@ -321,3 +321,31 @@ func flat(bs []blk) (out [][]byte) {
 	}
 	return out
 }
+
+// The last block of our round was made while the link was down. No other follows that would tell of it: the node
+// is asked for what it names as its head.
+func TestLastBlockMadeWithoutALink(t *testing.T) {
+	for _, away := range []time.Duration{10 * time.Millisecond, 700 * time.Millisecond} {
+		r, n, a, b, head := warm(t)
+		b.drop()
+		for i := range p2pwire.Slot(11) {
+			r.until(base+i, early(base+i))
+			n.alive()
+			head = makeBlock(head, base+i, ourName)
+			a.send(head.frame)
+		}
+		n.clear()
+		a.drop()
+		r.until(base+11, 0)
+		r.run(away)
+		last := makeBlock(head, base+11, ourName)
+		back := a.again(head, last)
+		for range 20 {
+			if r.run(10 * time.Millisecond); len(back.frames(p2pwire.TypeRequest)) > 0 {
+				back.send(last.frame)
+				break
+			}
+		}
+		n.want(last)
+	}
+}

@@ -105,7 +105,7 @@ func (c *Core) nodeBlock(s *session, f p2pwire.Frame, owned *buf) {
 	c.judged(s, e)
 	c.timed(s, e) // behind the decision, which rests on what was usual before
 	if e.held && c.rootless(e) {
-		c.repairGap(s, c.bottomHeld(e))
+		c.repairGap(s, c.bottomHeld(e).num)
 	}
 	if c.lineage.tip == e || len(c.held) > 1 {
 		c.lineage.recheck = true // a later one may have waited for it
@@ -134,17 +134,17 @@ func (c *Core) relayForeign(s *session, e *block, known bool) {
 	}
 }
 
-// repairGap asks a node for the ancestors of its candidate e that never came here: blocks made while
+// repairGap asks a node for the ancestors of a block of its that never came here: blocks made while
 // the connection, or the relay, was down. From a block the node has, it answers with its own branch, from
 // one on another branch with what is behind the root we named; unless the block stands above that: then it
 // leaves.
-func (c *Core) repairGap(s *session, e *block) {
+func (c *Core) repairGap(s *session, num uint32) {
 	if c.since(s.lastAsk) < askGap {
 		return
 	}
 	s.lastAsk = c.now.Mono
 	for x := c.head; x != nil && x.num > s.rootNum; x = c.blocks.get(x.prev) {
-		if x.num < e.num && (x.id == s.headID || (x.has.has(s.lane) && c.since(x.arrived) > askGap)) {
+		if x.num < num && (x.id == s.headID || (x.has.has(s.lane) && c.since(x.arrived) > askGap)) {
 			c.ask(s, x.id)
 			return
 		}
@@ -155,6 +155,23 @@ func (c *Core) repairGap(s *session, e *block) {
 		c.ask(s, from)
 	} else if s.rootNum > 0 {
 		c.ask(s, s.rootID)
+	}
+}
+
+// fetchHead asks a node for the block that it named when its link came up, and what is below it, if that stands
+// above the public head and has not come otherwise: the last one of our round may have been made while the
+// link, or the relay, was down, and no other follows that would tell.
+func (c *Core) fetchHead(s *session) {
+	if s == nil || s.closing || s.sync != nil {
+		return
+	}
+	if !c.boot.done {
+		c.timers.add(c.now.Mono+c.cfg.SurviveAfter, timer{kind: timerHead, session: s.id})
+		return
+	}
+	top := c.publicTop()
+	if b := c.blocks.get(s.headID); b != nil && b.stub() && !top.IsZero() && b.num > top.Num() {
+		c.repairGap(s, b.num)
 	}
 }
 
@@ -176,7 +193,7 @@ func (c *Core) publicTop() (id p2pwire.ID) {
 func (c *Core) repairGaps(e *block) {
 	for _, s := range slices.Clone(c.internal) {
 		if e.sent.has(s.lane) && !s.closing {
-			c.repairGap(s, e)
+			c.repairGap(s, e.num)
 		}
 	}
 }

@@ -21,6 +21,7 @@ const (
 	timerRounds   // a round of ours is judged
 	timerTakeover // the takeover's next step
 	timerAlone    // a block that was let out alone may not be any more
+	timerHead     // a node named a head that has not come
 	timerCluster  // an own slot is to be looked at by a standby
 	timerProbe    // the network's answer waits no longer for what is on trial; settle sees to it
 )
@@ -102,6 +103,8 @@ func (c *Core) Tick(now Instant) {
 			c.takeoverDue()
 		case timerAlone:
 			c.aloneDue()
+		case timerHead:
+			c.fetchHead(s)
 		case timerCluster:
 			c.clusterDue()
 		}

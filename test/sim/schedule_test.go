@@ -6,11 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
+
+// atLeast is a line of a schedule file that says how many own slots must be public, where the judge would let a lost
+// one pass.
+var atLeast = regexp.MustCompile(`(?m)^# public (\d+)$`)
 
 // TestFound plays the schedules that once found a bug.
 func TestFound(t *testing.T) {
@@ -28,8 +33,12 @@ func TestFound(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		for _, b := range Play(s, nil).Breaches {
+		v := Play(s, nil)
+		for _, b := range v.Breaches {
 			t.Errorf("%s: %s (go run ./test/sim/simulate --schedule test/sim/%s)", file, b, file)
+		}
+		if want := atLeast.FindSubmatch(text); want != nil && fmt.Sprint(v.Public) != string(want[1]) {
+			t.Errorf("%s: %d own slots public of %d, want %s", file, v.Public, v.Due, want[1])
 		}
 	}
 }
