@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func runMutants(only string, first uint64, out io.Writer) (ok bool, err error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	caught, total := 0, 0
 	for _, m := range mutants.Pairs {
-		if !strings.Contains(m.Name, only) {
+		if !slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(m.Name, part) }) {
 			continue
 		}
 		total++
