@@ -39,7 +39,7 @@ func main() {
 	found := flag.Bool("found", false, "play the worlds in which something was wrong once, before the drawn ones")
 	stop := flag.Bool("stop", false, "end with the first drawn world in which something is wrong")
 	broken := flag.Bool("mutants", false, "break the relay and the pair in known ways, and see whether worlds or tests find it out")
-	only := flag.String("only", "", "only mutants whose name contains this")
+	only := flag.String("only", "", "only mutants whose name contains one of these, separated by commas")
 	flag.Parse()
 	failed := 0
 	if *broken {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,11 +14,12 @@ import (
 	"bprelay/test/sim/mutants"
 )
 
-// mutantSeeds is within how many drawn worlds a mutant is looked for; after that its tests have the word.
+// mutantSeeds is within how many drawn worlds a mutant is looked for, when neither the worlds in which something was
+// wrong once nor its tests find it out.
 const mutantSeeds = 60
 
-// runMutants builds this command once per mutant and lets it play; a mutant that no world finds out must be
-// found out by the tests that it names. It tells whether all were.
+// runMutants builds this command once per mutant and lets it play, and runs the tests that the mutant names. It tells
+// whether all were found out.
 func runMutants(only string, first uint64, out io.Writer) (ok bool, err error) {
 	if t := worlds(first).Run(nil); t.Failed > 0 {
 		return false, fmt.Errorf("the relay as it is fails: %s", t.Wrong[0])
@@ -33,7 +35,7 @@ func runMutants(only string, first uint64, out io.Writer) (ok bool, err error) {
 	defer func() { _ = os.RemoveAll(dir) }()
 	caught, total := 0, 0
 	for _, m := range mutants.Pairs {
-		if !strings.Contains(m.Name, only) {
+		if !slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(m.Name, part) }) {
 			continue
 		}
 		total++
@@ -70,30 +72,35 @@ func findOut(m mutants.Mutant, root, dir string, first uint64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	play := exec.Command(binary, "--found", "--stop", "--first", fmt.Sprint(first), "--seeds", fmt.Sprint(mutantSeeds))
-	text, err := play.Output()
-	if err != nil {
-		line, _, _ := bytes.Cut(text, []byte("\n"))
-		if len(line) > 160 {
-			line = append(line[:160:160], "..."...)
+	if by := plays(binary, "--found"); by != "" {
+		return by, nil
+	}
+	if m.Test != "" {
+		list, err := m.Overlay(root, dir)
+		if err != nil {
+			return "", err
 		}
-		return "caught by " + string(line), nil // a panic finds it out, too: then the line is empty
+		test := exec.Command("go", append([]string{"test", "-count=1", "-overlay", list}, strings.Fields(m.Test)...)...)
+		test.Dir = root
+		switch text, err := test.CombinedOutput(); {
+		case bytes.Contains(text, []byte("[build failed]")):
+			return "", fmt.Errorf("go test %s: %s", m.Test, text)
+		case err != nil:
+			return "caught by go test " + m.Test, nil
+		}
 	}
-	if m.Test == "" {
-		return "", nil
+	return plays(binary, "--first", fmt.Sprint(first), "--seeds", fmt.Sprint(mutantSeeds)), nil
+}
+
+// plays says which world finds a mutant out, "" if none does.
+func plays(binary string, worlds ...string) string {
+	text, err := exec.Command(binary, append([]string{"--stop"}, worlds...)...).Output()
+	if err == nil {
+		return ""
 	}
-	list, err := m.Overlay(root, dir)
-	if err != nil {
-		return "", err
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	if len(line) > 160 {
+		line = append(line[:160:160], "..."...)
 	}
-	test := exec.Command("go", append([]string{"test", "-count=1", "-overlay", list}, strings.Fields(m.Test)...)...)
-	test.Dir = root
-	text, err = test.CombinedOutput()
-	switch {
-	case err == nil:
-		return "", nil
-	case bytes.Contains(text, []byte("[build failed]")):
-		return "", fmt.Errorf("go test %s: %s", m.Test, text)
-	}
-	return "caught by go test " + m.Test, nil
+	return "caught by " + string(line) // a panic finds it out, too: then the line is empty
 }
