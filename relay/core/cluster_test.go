@@ -602,3 +602,26 @@ func TestShownBeforeItsNodeSentItIsAnEcho(t *testing.T) {
 		t.Fatalf("echoes %v, want y", al.echoes)
 	}
 }
+
+// The standby lets a claimed block out at once: what the network votes for it may be here before the standby's
+// answer, and is not lost.
+func TestVotesFasterThanTheAnswer(t *testing.T) {
+	for _, v := range []core.Verdict{core.Approved, core.Denied} {
+		al, sc := &allies{}, &slowClaims{}
+		r, n, a, b, head := warmWith(t, func(c *core.Config) { c.Cluster, c.Claimer = al, sc }, 0, savanna(90))
+		sc.r = r
+		r.c.SetClusterRole(r.now, core.ClusterActive, 1, core.ReasonActiveStart)
+		r.until(base, early(base))
+		x := makeBlock(head, base, ourName, mark(1), savanna(101))
+		a.send(x.frame)
+		n.send(voteFrame(x, 7))
+		b.wantVotes()
+		sc.decide(v)
+		r.run(200 * time.Millisecond) // one node has it first
+		if v == core.Approved {
+			b.wantVotes(x)
+		} else {
+			b.wantVotes()
+		}
+	}
+}

@@ -15,6 +15,8 @@ const (
 	// maxWaitingVotes and voteWait bound the own votes that wait for their block to become public.
 	maxWaitingVotes = 256
 	voteWait        = 5 * time.Second
+	// maxEarlyVotes bounds the network's that wait for a candidate which another relay has let out.
+	maxEarlyVotes = 64
 	// emitterLag is how many slots behind another node the emitting one, or finalizer_node, may fall
 	// before it is replaced.
 	emitterLag = 2
@@ -40,6 +42,8 @@ type waitingVote struct {
 	until time.Duration
 	// unmarked: its block is public, but no mark covers it yet.
 	unmarked bool
+	// early: it is one of the network's, and node is the session that it came from.
+	early bool
 }
 
 // voteBook keeps I4: per finalizer key votes leave in rising block-timestamp order, one per
@@ -49,6 +53,7 @@ type voteBook struct {
 	waiting  []waitingVote
 	restored map[[32]byte]p2pwire.Slot
 	ballots  ballots
+	early    int // of those that wait
 }
 
 func (v *voteBook) init(restored []VoteMark) {
@@ -327,7 +332,10 @@ func (v *voteBook) take(c *Core, e *block, emit bool) {
 		return false
 	})
 	for _, w := range mine {
-		if emit {
+		if w.early {
+			v.early--
+			c.lateLook(w, e, emit)
+		} else if emit {
 			c.emitVote(w.node, w.proc, e, w.key, w.frame)
 		} else {
 			v.wentOdd(c, w.key, w.proc)
@@ -341,6 +349,9 @@ func (v *voteBook) expire(c *Core) {
 	v.waiting = slices.DeleteFunc(v.waiting, func(w waitingVote) bool {
 		if w.until > c.now.Mono {
 			return false
+		}
+		if w.early {
+			v.early--
 		}
 		c.stats.Dropped[ReasonVoteExpired]++
 		c.pool.release(w.frame)
@@ -380,6 +391,12 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 		return
 	}
 	e := c.blocks.get(v.BlockID)
+	if e != nil && e.held && !e.withheld && c.cfg.Cluster != nil && c.votes.early < maxEarlyVotes {
+		b := c.keep(f, owned)
+		c.earlyVote(s, &v, b)
+		c.pool.release(b)
+		return
+	}
 	if e != nil && (e.withheld || e.held) {
 		c.drop(s, ReasonVoteWithheld)
 		return
@@ -391,6 +408,35 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	if e != nil && e.claimed {
 		c.slotEcho(e, EchoVote, c.now.Mono)
 	}
+	b := c.keep(f, owned)
+	c.admitVote(s, e, &v, b)
+	c.pool.release(b)
+}
+
+// earlyVote keeps a vote for a candidate until that is decided. The other relay lets a block out at once when it
+// takes over its claim: the network's votes may be here before its answer is.
+func (c *Core) earlyVote(s *session, v *p2pwire.Vote, b *buf) {
+	n := len(c.votes.waiting)
+	c.waitVote(waitingVote{frame: b, block: v.BlockID, node: s.id, early: true})
+	c.votes.early += len(c.votes.waiting) - n
+}
+
+// lateLook takes it up again, if its block went out and whoever sent it is there.
+func (c *Core) lateLook(w waitingVote, e *block, out bool) {
+	s := c.sessions[w.node]
+	v, err := p2pwire.ParseVote(p2pwire.Frame(w.frame.b).Body())
+	if !out || s == nil || err != nil {
+		c.stats.Dropped[ReasonVoteWithheld]++
+		return
+	}
+	if e.claimed {
+		c.slotEcho(e, EchoVote, w.until-voteWait)
+	}
+	c.admitVote(s, e, &v, w.frame)
+}
+
+// admitVote lets a vote of the network in: one node first, unless its source and finalizer are known.
+func (c *Core) admitVote(s *session, e *block, v *p2pwire.Vote, b *buf) {
 	h := c.ballot(v.BlockID[:], v.FinalizerKey())
 	if c.votes.ballots.has(h) {
 		c.drop(s, ReasonTwin)
@@ -399,8 +445,6 @@ func (c *Core) networkVote(s *session, f p2pwire.Frame, owned *buf) {
 	if len(c.internal) == 0 {
 		return
 	}
-	b := c.keep(f, owned)
-	defer c.pool.release(b)
 	pair := maphash.Bytes(c.canary.seed, v.FinalizerKey())
 	if n := s.pairs[pair]; n > 0 && n >= 1<<(3*c.canary.doubts[s.key]) {
 		c.votes.ballots.add(h)

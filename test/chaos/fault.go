@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -119,7 +121,11 @@ func (w *world) strike(ctx context.Context, f fault, active, standby *member, le
 	case killWitness:
 		return w.kill(w.witness()), nil
 	case killBoth:
-		return w.killBoth(active, lead), nil
+		again := w.kill(active)
+		back := w.killNode(lead)
+		return func() error { return errors.Join(back(), again()) }, nil
+	case killLead:
+		return w.killNode(lead), nil
 	case termActive:
 		active.signal(syscall.SIGTERM)
 		return func() error {
@@ -170,15 +176,15 @@ func (w *world) kill(m *member) func() error {
 	}
 }
 
-func (w *world) killBoth(m *member, lead string) func() error {
-	again := w.kill(m)
+// killNode is kill -9 of a node of ours.
+func (w *world) killNode(name string) func() error {
 	for _, n := range w.nodes {
-		if n.Name() == lead && n.Name() != rig.Voter {
+		if n.Name() == name && name != rig.Voter {
 			n.Kill()
-			return func() error { return errors.Join(n.Restart(), again()) }
+			return n.Restart
 		}
 	}
-	return again
+	return func() error { return nil } // nobody leads: the table shows what comes of it
 }
 
 func freeze(m *member) func() error {

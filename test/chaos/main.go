@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command chaos runs clusters of real bprelay processes, each in a network namespace of its own, in front of
 // simulated nodes and a simulated network, and lets things happen to them in our rounds: kill -9, SIGSTOP, dropped
 // packets, a dead interface, a full disk. It judges by the bytes that the network side received.

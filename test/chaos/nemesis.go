@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -16,6 +18,7 @@ const (
 	killStandby    kind = "kill_standby"    // the same
 	restartActive  kind = "restart_active"  // kill -9, and started again at once
 	killBoth       kind = "kill_both"       // the active and the node that leads
+	killLead       kind = "kill_lead"       // the node that leads, and no relay
 	termActive     kind = "term_active"     // SIGTERM: it hands over
 	pauseActive    kind = "pause_active"    // SIGSTOP, SIGCONT: 50 to 400 ms
 	freezeActive   kind = "freeze_active"   // the same, 1 to 6 s
@@ -40,7 +43,7 @@ const (
 
 var kinds = []kind{
 	killActive, freezeActive, cutRelays, isolateActive, killBoth, termActive, delayLink, pauseActive, restartActive, killStandby,
-	cutFromActive, downActive, blindActive, diskFull, killActive, freezeStandby, cutToActive, isolateStandby, bereftActive, clockOff,
+	cutFromActive, downActive, blindActive, diskFull, killLead, freezeStandby, cutToActive, isolateStandby, bereftActive, clockOff,
 }
 
 var witnessKinds = []kind{killWitness, freezeWitness, cutWitness}
@@ -75,6 +78,7 @@ var traits = map[kind]trait{
 	killStandby:    {restart: true},
 	restartActive:  {least: 50 * time.Millisecond, most: 400 * time.Millisecond, restart: true, soon: true, takeover: true},
 	killBoth:       {restart: true, takeover: true, lost: 1},
+	killLead:       {restart: true, lost: 1},
 	termActive:     {restart: true},
 	pauseActive:    {least: 50 * time.Millisecond, most: 400 * time.Millisecond, lost: some},
 	freezeActive:   {least: time.Second, most: 6 * time.Second, takeover: true, lost: some},

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -149,8 +151,8 @@ func (s *summary) writeText(w io.Writer) {
 			x.Takeover, x.Gap, x.Detect, strings.Join(why, ", "))
 	}
 	_ = t.Flush() // to a terminal
-	fmt.Fprintf(w, "%s: %d of %d runs from seed %d in %.0f s: %d slots due, %d lost, %d late, %d double; takeover %v ms, after a kill %v ms\n",
-		s.Mode, s.Played, s.Runs, s.Seed, s.Took, s.Due, s.Lost, s.Late, s.Double, s.Takeover, s.Killed)
+	fmt.Fprintf(w, "%s: %d of %d runs from seed %d in %.0f s: %d slots due, %d lost, %d not on the chain, %d late, %d double; takeover %v ms, after a kill %v ms\n",
+		s.Mode, s.Played, s.Runs, s.Seed, s.Took, s.Due, s.Lost, s.Orphaned, s.Late, s.Double, s.Takeover, s.Killed)
 	for _, b := range s.Broken {
 		fmt.Fprintln(w, "BROKEN:", b)
 	}

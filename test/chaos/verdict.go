@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -70,13 +72,13 @@ func (w *world) judge() (*result, error) {
 			c := w.courses[i-1]
 			o = c.outcome(arrivals, roles)
 			o.count(report.Slots, round)
-			if most := traits[c.Kind].lost; most >= 0 && o.Lost > most {
-				r.broken("%v: %d slots lost, at most %d may be", c.fault, o.Lost, most)
+			if most := traits[c.Kind].lost; most >= 0 && o.Lost+o.Orphans > most {
+				r.broken("%v: %d slots lost and %d not on the chain, at most %d may be", c.fault, o.Lost, o.Orphans, most)
 			}
 		} else {
 			o = outcome{Fault: "none", TakeoverMs: -1, GapMs: -1, DetectMs: -1}
-			if o.count(report.Slots, round); o.Lost > 0 {
-				r.broken("%d slots lost in round %d of ours, which had no fault", o.Lost, i+1)
+			if o.count(report.Slots, round); o.Lost+o.Orphans > 0 {
+				r.broken("%d slots lost and %d not on the chain in round %d of ours, which had no fault", o.Lost, o.Orphans, i+1)
 			}
 		}
 		r.Outcomes = append(r.Outcomes, o)
