@@ -43,6 +43,8 @@ type Cluster interface {
 	Start(status func(context.Context) (core.Status, error)) error
 	// Handover makes another relay active, a certain one if to is not empty, outside our run or at once.
 	Handover(ctx context.Context, to string, now bool) error
+	// Vote gives a configured member a vote in a quorum, or ends it.
+	Vote(ctx context.Context, name string, votes bool) error
 	// View is what is known of all members; it becomes JSON. Facts are for metrics.
 	View() any
 	Facts() core.ClusterFacts

@@ -14,19 +14,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"bprelay/ha/creds"
+	"bprelay/relay/admin"
 )
 
 func newClusterCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
-		Short: "Make and show what the members of a relay cluster know each other by",
+		Short: "Make and show what the members of a relay cluster know each other by, and say who votes",
 		Long: "Makes, renews and shows the credentials of a relay cluster: the CA, a certificate and key for each\n" +
-			"member, and the gossip key. Files are made with mode 0600, and none is ever overwritten but by\n" +
+			"member, and the gossip key; and says who votes in a running quorum. Files are made with mode 0600, and none is ever overwritten but by\n" +
 			"renew and rotate-gossip-key, which put a whole new file in place of the old one.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newClusterInitCommand(), newClusterAddCommand(), newClusterRenewCommand(), newClusterRotateCommand(), newClusterShowCommand())
+	c.AddCommand(newClusterInitCommand(), newClusterAddCommand(), newClusterRenewCommand(), newClusterRotateCommand(), newClusterShowCommand(), newClusterVoteCommand())
 	return c
 }
 
@@ -127,6 +128,48 @@ func newClusterRenewCommand() *cobra.Command {
 		},
 	}
 	planFlags(c, &p, "name of a member; may be given more than once")
+	return c
+}
+
+func newClusterVoteCommand() *cobra.Command {
+	var path, address string
+	c := &cobra.Command{
+		Use:   "vote add|remove NAME",
+		Short: "Give a member of a running quorum a vote, or end it",
+		Long: "Changes, while a quorum runs, who votes in it; any relay of it may be asked. To add a member: make its\n" +
+			"credentials (cluster add), name it in the configuration of all members and restart them one by one,\n" +
+			"start it, then: vote add. It is brought what it lacks first. To remove one: vote remove, then take it\n" +
+			"out of the configurations. To replace one, add first. A member that comes back with an empty state_dir\n" +
+			"needs none of this.",
+		Example:   "  bprelay cluster vote add relay-c\n  bprelay cluster vote remove witness -c bprelay.yaml",
+		Args:      cobra.ExactArgs(2),
+		ValidArgs: []string{"add", "remove"},
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] != "add" && args[0] != "remove" {
+				return misused(fmt.Errorf("vote %s: say add or remove", args[0]))
+			}
+			address, err := adminAddress(path, address)
+			if err != nil {
+				return err
+			}
+			err = admin.TellVote(c.Context(), address, args[1], args[0] == "add")
+			var refusal *admin.Refusal
+			switch {
+			case errors.As(err, &refusal):
+				return failed(fmt.Errorf("vote: refused: %w", err))
+			case err != nil:
+				return failed(fmt.Errorf("tell the relay at %s: %w", address, err))
+			}
+			votes := "votes"
+			if args[0] == "remove" {
+				votes = "votes no more"
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s %s\n", args[1], votes)
+			return failed(err)
+		},
+	}
+	configFlag(c, &path)
+	adminFlag(c, &address)
 	return c
 }
 

@@ -40,6 +40,9 @@ func TestClusterCommands(t *testing.T) {
 		{"cluster renew --dir " + dir + " --member x", exitFailure, "", "x.crt"},
 		{"cluster show --dir " + dir, exitOK, "w  ", ""},
 		{"cluster show --dir " + dir + "x", exitFailure, "", "no such file"},
+		{"cluster vote add", exitUsage, "", "accepts 2 arg"},
+		{"cluster vote forget w", exitUsage, "", "say add or remove"},
+		{"cluster vote add w --admin 127.0.0.1:1", exitFailure, "", "tell the relay at 127.0.0.1:1"},
 	} {
 		code, stdout, stderr := bprelay(t, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {

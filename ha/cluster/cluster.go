@@ -200,6 +200,11 @@ func (c *Pair) hint(e members.Event) {
 	c.duo.Hint(h)
 }
 
+// Vote is refused: there is none.
+func (c *Pair) Vote(context.Context, string, bool) error {
+	return fmt.Errorf("%w: in a pair nobody votes", core.ErrNotPossible)
+}
+
 // Facts are what there is to know besides the role.
 func (c *Pair) Facts() core.ClusterFacts { return core.ClusterFacts{Mode: "pair", Members: c.up()} }
 

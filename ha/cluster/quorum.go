@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,6 +147,20 @@ func (q *Quorum) Handover(ctx context.Context, to string, now bool) error {
 	case <-ctx.Done():
 		return fmt.Errorf("handover not confirmed: %w", ctx.Err())
 	}
+}
+
+// Vote gives a configured member, which has to run, a vote, or ends that of any. Every member may be asked.
+func (q *Quorum) Vote(ctx context.Context, name string, votes bool) error {
+	change := q.node.Remove
+	if votes {
+		change = q.node.Add
+	} else if st := q.node.Status(); !slices.Contains(st.Voters, name) {
+		return fmt.Errorf("%w: %q does not vote, these do: %s", core.ErrNotPossible, name, strings.Join(st.Voters, ", "))
+	}
+	if err := change(ctx, name); err != nil {
+		return fmt.Errorf("%w: %w", core.ErrNotPossible, err)
+	}
+	return nil
 }
 
 // Facts are what there is to know besides the role.

@@ -392,3 +392,75 @@ func TestStartRefuses(t *testing.T) {
 		t.Errorf("another member's directory: %v", err)
 	}
 }
+
+// The witness dies: two of three go on as if nothing had been.
+func TestWitnessDies(t *testing.T) {
+	bubble(t, members3, func(r *rig) {
+		a := r.awaitActive()
+		r.down("w")
+		for i := range p2pwire.Slot(20) {
+			cl := claimOf(slotNow()+i, byte(i))
+			for _, rr := range r.relays {
+				rr.candidate(cl, []byte("frame"))
+			}
+			r.until("shown by both", 50*time.Millisecond, func() bool { return r.pub.by(cl) == 2 })
+			sleep(500 * time.Millisecond)
+		}
+		if r.active() != a {
+			t.Errorf("active: %q, and it was %q", r.active(), a)
+		}
+		r.up("w")
+		r.agree()
+	})
+}
+
+// Two of three are gone: nothing leaves, and the relay says why. With one of them back it does.
+func TestTwoOfThreeGone(t *testing.T) {
+	bubble(t, members3, func(r *rig) {
+		r.make("a")
+		r.down("b")
+		r.down("w")
+		a, cl := r.relays["a"], claimOf(slotNow(), 1)
+		a.candidate(cl, []byte("frame"))
+		sleep(time.Minute)
+		if _, shown := r.pub.has(cl.Slot); shown {
+			t.Error("one of three let a block out")
+		}
+		a.with(func() {
+			if a.role != Standby || a.why != NoMajority {
+				t.Errorf("%s, cause %d", a.role, a.why)
+			}
+		})
+		r.up("w")
+		r.until("shown", 3*time.Second, func() bool { return r.pub.by(cl) == 1 })
+	})
+}
+
+// A standby knows within a lease or so that the active is not heard any more, before it can follow it; and why it
+// is standby itself.
+func TestStandbyHearsTheActive(t *testing.T) {
+	bubble(t, members3, func(r *rig) {
+		r.make("a")
+		sleep(time.Second)
+		is := func(name string, linked bool, role Role, why Cause) bool {
+			rr := r.relays[name]
+			ok := false
+			rr.with(func() { ok = rr.linked == linked && rr.role == role && rr.why == why })
+			return ok
+		}
+		for range 100 {
+			if !is("a", true, Active, ByMajority) || !is("b", true, Standby, ByMajority) {
+				t.Fatalf("a: %+v, b: %+v", r.relays["a"].linked, r.relays["b"].linked)
+			}
+			sleep(50 * time.Millisecond)
+		}
+		r.mesh.isolate("a", true)
+		r.until("b hears it no more", r.timing.Lease+2*r.timing.step(), func() bool { return !r.relays["b"].linkedNow() })
+		r.until("a knows that it is alone", r.timing.Heartbeat, func() bool { return r.relays["a"].causeNow() == NoMajority })
+		r.until("b active, and alone", time.Second, func() bool { return is("b", false, Active, ByMajority) })
+		r.mesh.heal()
+		r.until("both know each other", 2*time.Second, func() bool {
+			return is("a", true, Standby, ByMajority) && is("b", true, Active, ByMajority)
+		})
+	})
+}

@@ -243,6 +243,16 @@ func (r *relayRig) is() (role Role, epoch uint64) {
 	return r.role, r.epoch
 }
 
+func (r *relayRig) linkedNow() (up bool) {
+	r.with(func() { up = r.linked })
+	return up
+}
+
+func (r *relayRig) causeNow() (why Cause) {
+	r.with(func() { why = r.why })
+	return why
+}
+
 // rigHost is what the driver sees of it, with r.mu held.
 type rigHost relayRig
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"bprelay/relay/core"
 )
@@ -17,6 +18,9 @@ type Cluster interface {
 	// Handover makes another relay active, the one called to if that is not empty, outside our run or, with now,
 	// at once. The error matches core.ErrNotPossible if that is refused. After ctx's end it may still come.
 	Handover(ctx context.Context, to string, now bool) error
+	// Vote gives a configured member a vote in a quorum, or ends it. The error matches core.ErrNotPossible if that
+	// is refused.
+	Vote(ctx context.Context, name string, votes bool) error
 	// View is what is known of all members; it becomes JSON.
 	View() any
 	// Facts are for metrics.
@@ -105,6 +109,52 @@ func handover(w http.ResponseWriter, r *http.Request, to Cluster, source *shared
 	default:
 		answer(w, http.StatusInternalServerError, CommandAnswer{Error: err.Error(), Code: CodeFailed})
 	}
+}
+
+// voteTimeout bounds a change of who votes: a new member is brought what it lacks first.
+const voteTimeout = 8 * time.Second
+
+// vote answers POST /vote.
+func vote(w http.ResponseWriter, r *http.Request, to Cluster) {
+	if why := crossSite(r); why != "" {
+		answer(w, http.StatusForbidden, CommandAnswer{Error: why, Code: CodeCrossSite})
+		return
+	}
+	query := r.URL.Query()
+	votes, err := strconv.ParseBool(query.Get("votes"))
+	if name := query.Get("member"); len(query) != 2 || name == "" || err != nil {
+		answer(w, http.StatusBadRequest, CommandAnswer{Error: "the keys are member, a name, and votes, true or false", Code: CodeBadRequest})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), voteTimeout)
+	defer cancel()
+	switch err := to.Vote(ctx, query.Get("member"), votes); {
+	case err == nil:
+		answer(w, http.StatusOK, CommandAnswer{OK: true})
+	case errors.Is(err, core.ErrNotPossible):
+		answer(w, http.StatusUnprocessableEntity, CommandAnswer{Error: err.Error(), Code: CodeNotPossible})
+	default:
+		answer(w, http.StatusInternalServerError, CommandAnswer{Error: err.Error(), Code: CodeFailed})
+	}
+}
+
+// TellVote has the cluster of the relay at address give a member a vote, or end it. A refusal is a *Refusal.
+func TellVote(ctx context.Context, address, name string, votes bool) error {
+	code, text, err := ask(ctx, http.MethodPost, address, "/vote", url.Values{"member": {name}, "votes": {strconv.FormatBool(votes)}})
+	if err != nil {
+		return err
+	}
+	if code == http.StatusNotFound {
+		return &Refusal{Code: CodeNotPossible, Reason: "this relay is in no cluster"}
+	}
+	var body CommandAnswer
+	if err := json.Unmarshal(text, &body); err != nil {
+		return notRelay(code, err)
+	}
+	if body.OK && code == http.StatusOK {
+		return nil
+	}
+	return &Refusal{Code: body.Code, Reason: body.Error}
 }
 
 // AskActive asks the admin server at address whether its relay is the active one.

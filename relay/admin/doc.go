@@ -21,6 +21,7 @@
 //	POST /drain?node=X[&force=true]   keep the node from leading, so that it can be stopped
 //	POST /undrain?node=X              let it lead again
 //	POST /lead?node=X[&force=true]    make it lead
+//	POST /vote?member=X&votes=true    give a member of a quorum a vote; false ends it
 //	POST /handover[?to=X][&now=true]  make another relay of the cluster active; 202 pending: when our run is over
 //
 // They answer with {"ok": true}, or "error" in words and "code": 404 no_such_node, 409 unsafe (it would

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -39,7 +40,13 @@ func (f *fakeSource) Status(ctx context.Context) (core.Status, error) {
 type fakeCluster struct{}
 
 func (fakeCluster) Handover(context.Context, string, bool) error { return nil }
-func (fakeCluster) View() any                                    { return nil }
+func (fakeCluster) Vote(_ context.Context, name string, _ bool) error {
+	if name == "x" {
+		return fmt.Errorf("%w: x is not configured", core.ErrNotPossible)
+	}
+	return nil
+}
+func (fakeCluster) View() any { return nil }
 func (fakeCluster) Facts() core.ClusterFacts {
 	return core.ClusterFacts{
 		Mode: "quorum", Members: []core.ClusterMember{{Name: "b", Up: true}, {Name: "w"}}, Epoch: 72, Term: 73, Leads: true,

@@ -62,6 +62,7 @@ func Handler(cfg Config) (http.Handler, error) {
 	mux.HandleFunc("GET /active", func(w http.ResponseWriter, r *http.Request) { active(w, r, source) })
 	if cfg.Cluster != nil {
 		mux.HandleFunc("GET /cluster", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, cfg.Cluster.View()) })
+		mux.HandleFunc("POST /vote", func(w http.ResponseWriter, r *http.Request) { vote(w, r, cfg.Cluster) })
 		mux.HandleFunc("POST /handover", func(w http.ResponseWriter, r *http.Request) { handover(w, r, cfg.Cluster, source) })
 	}
 	if cfg.Commands != nil {
