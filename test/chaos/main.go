@@ -62,7 +62,7 @@ func main() {
 	flag.BoolVar(&o.witness, "witness", true, "quorum: two relays and a witness; else three relays")
 	flag.IntVar(&o.runs, "runs", 10, "how many runs")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the first run; the next one's is one more")
-	flag.IntVar(&o.parallel, "parallel", 0, "runs at a time; 0: three for each core, up to eight")
+	flag.IntVar(&o.parallel, "parallel", 0, "runs at a time; 0: up to eight, of a pair three for each core, of a quorum, whose members are in more of a hurry, two")
 	flag.BoolVar(&o.json, "json", false, "print the summary as one JSON object, and progress to stderr")
 	flag.BoolVar(&o.results, "results", false, "with --json: each run's result, too")
 	flag.StringVar(&o.logs, "logs", "", "directory for configurations and logs of all runs; if empty, they are removed")
@@ -95,7 +95,11 @@ func main() {
 
 func (o *options) check() error {
 	if o.parallel == 0 {
-		o.parallel = min(3*runtime.NumCPU(), 8)
+		each := 3
+		if o.mode == quorumMode {
+			each = 2
+		}
+		o.parallel = min(each*runtime.NumCPU(), 8)
 	}
 	o.witness = o.witness && o.mode == quorumMode
 	switch {
