@@ -100,6 +100,16 @@ func (s *Slots) Claim(producer uint64, slot uint32, id [32]byte) Result {
 	return Claimed
 }
 
+// Replace gives a remembered slot to another id, and tells whether it was remembered. It is for a claim that
+// turns out never to have been made: the caller knows that nobody acted on it.
+func (s *Slots) Replace(producer uint64, slot uint32, id [32]byte) bool {
+	at, known := s.search(producer, slot)
+	if known {
+		s.claims[at].id = id
+	}
+	return known
+}
+
 // Get returns the id (producer, slot) belongs to; ok is false if no claim of it is remembered.
 func (s *Slots) Get(producer uint64, slot uint32) (id [32]byte, ok bool) {
 	at, known := s.search(producer, slot)

@@ -41,9 +41,10 @@ func restored(h *journal.History) core.Restored {
 		Floor: p2pwire.Slot(h.Floor), Complete: h.Complete, Fences: make(map[p2pwire.Name]p2pwire.Slot, len(h.Fences)),
 	}
 	for _, c := range h.Claims {
-		r.Claims = append(r.Claims, core.Claim{
-			Producer: p2pwire.Name(c.Producer), Slot: p2pwire.Slot(c.Slot), ID: c.ID, Foreign: c.Foreign,
-		})
+		cl := core.Claim{Producer: p2pwire.Name(c.Producer), Slot: p2pwire.Slot(c.Slot), ID: c.ID, Foreign: c.Foreign}
+		if r.Claims = append(r.Claims, cl); c.Agreed {
+			r.Agreed = append(r.Agreed, cl)
+		}
 	}
 	for _, m := range h.Marks {
 		r.Votes = append(r.Votes, core.VoteMark{Key: m.Key, Slot: p2pwire.Slot(m.Slot)})
@@ -58,10 +59,15 @@ func restored(h *journal.History) core.Restored {
 type claimJournal struct{ j *journal.Journal }
 
 // Claim implements engine.Journal.
-func (c claimJournal) Claim(cl core.Claim, done func(core.Verdict)) {
-	c.j.Claim(journal.Claim{
-		Producer: uint64(cl.Producer), Slot: uint32(cl.Slot), ID: cl.ID, Foreign: cl.Foreign,
-	}, func(r journal.Result) { done(verdict(r)) })
+func (c claimJournal) Claim(cl core.Claim, agreed bool, done func(core.Verdict)) {
+	c.j.Claim(entryOf(cl, agreed), func(r journal.Result) { done(verdict(r)) })
+}
+
+// Agree implements engine.Journal.
+func (c claimJournal) Agree(cl core.Claim) { c.j.Agree(entryOf(cl, true)) }
+
+func entryOf(cl core.Claim, agreed bool) journal.Claim {
+	return journal.Claim{Producer: uint64(cl.Producer), Slot: uint32(cl.Slot), ID: cl.ID, Foreign: cl.Foreign, Agreed: agreed}
 }
 
 // verdict allows a block out if it is on disk, or if the operator said that memory will do.

@@ -186,6 +186,9 @@ type quorumRelay struct {
 
 var _ engine.Cluster = (*quorumRelay)(nil)
 
+// Restored implements engine.Cluster: the log has what was decided.
+func (*quorumRelay) Restored(*core.Restored) {}
+
 // Durable implements engine.Cluster: a majority has it on disk.
 func (*quorumRelay) Durable() bool { return true }
 

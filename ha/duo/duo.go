@@ -148,6 +148,19 @@ func (d *Member) Stop(done chan<- struct{}) {
 // Durable implements engine.Cluster: the other relay has a claim in memory.
 func (*Member) Durable() bool { return false }
 
+// Restored implements engine.Cluster.
+func (d *Member) Restored(r *core.Restored) {
+	agreed := make(map[core.Claim]bool, len(r.Agreed))
+	for _, cl := range r.Agreed {
+		agreed[cl] = true
+	}
+	for _, cl := range r.Claims {
+		if !cl.Foreign {
+			d.m.Known(pair.Claim(cl), agreed[cl])
+		}
+	}
+}
+
 // Attach implements engine.Cluster.
 func (d *Member) Attach(h engine.ClusterHost, wake func()) {
 	d.mu.Lock()

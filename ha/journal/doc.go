@@ -17,6 +17,17 @@
 // One goroutine writes: everything that waits goes out in one write and one fsync, then all of it is
 // answered. A claim that was answered Recorded is on disk.
 //
+// # Whose word a claim is
+//
+// A claim is this relay's word, or more: the other relays of a cluster agreed to it (Agreed), or the network
+// has the block (Foreign). Of two blocks for one slot the one that is more takes the place of the other, in
+// the ledger and in the file; otherwise the first one stays. Who starts with such a file later, may believe:
+//
+//   - in a cluster: no other block may have the slot, unless a claim that is this relay's word alone is
+//     overruled by what the others, or the network, have meanwhile;
+//   - standalone: the same as ever, the claimed block may go out and no other. Who leaves a cluster must see
+//     to it that the others are stopped.
+//
 // # When a journal is complete
 //
 // A journal is complete if no claim of its chain and producers can be missing. That is believed only

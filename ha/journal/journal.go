@@ -77,6 +77,7 @@ type Journal struct {
 	ledger   *Ledger
 	fresh    encoder   // numbering of the file being written
 	waiting  []request // not given to the disk yet
+	later    []Claim   // news of what is on disk, which goes with the next write
 	inflight []request
 	busy     bool      // the disk has an order
 	since    time.Time // when it got it
@@ -97,6 +98,7 @@ type request struct {
 	claim *Claim
 	mark  *Mark
 	exact bool // mark: for Settle
+	agree bool // claim: for Agree
 	done  func(Result)
 }
 
@@ -175,6 +177,13 @@ func (j *Journal) Claim(c Claim, done func(Result)) { j.ask(request{claim: &c, d
 // Mark asks to raise a finalizer's mark. done: see Claim.
 func (j *Journal) Mark(m Mark, done func(Result)) { j.ask(request{mark: &m, done: done}) }
 
+// Agree tells that the other relays of a cluster agreed, after all, to a claim that was made alone. It is
+// written with what comes next: until then the claim is what it was.
+func (j *Journal) Agree(c Claim) {
+	c.Agreed = true
+	j.ask(request{claim: &c, agree: true})
+}
+
 // Settle tells, at a clean end, which mark is enough. Close writes it.
 func (j *Journal) Settle(m Mark) { j.ask(request{mark: &m, exact: true}) }
 
@@ -243,6 +252,11 @@ func (j *Journal) accept(r request) {
 	case r.exact:
 		j.ledger.Settle(*r.mark)
 		return
+	case r.agree:
+		if j.ledger.Agree(*r.claim) {
+			j.later = append(j.later, *r.claim)
+		}
+		return
 	case r.mark != nil:
 		j.ledger.Mark(*r.mark)
 	case !j.ledger.Claim(*r.claim):
@@ -304,6 +318,10 @@ func (j *Journal) dispatch(now time.Time) {
 
 func (j *Journal) appendWaiting(wall int64) (o order) {
 	j.fresh = j.ledger.enc
+	for i := range j.later {
+		o.data = j.fresh.append(o.data, j.later[i].record(wall))
+	}
+	j.later = j.later[:0] // one that is lost stays what it was
 	for _, r := range j.waiting {
 		if r.claim != nil {
 			o.data = j.fresh.append(o.data, r.claim.record(wall))
@@ -312,7 +330,7 @@ func (j *Journal) appendWaiting(wall int64) (o order) {
 		}
 	}
 	if len(j.waiting) == 0 {
-		o.data = j.fresh.append(nil, record{kind: kindBeat, wall: wall})
+		o.data = j.fresh.append(o.data, record{kind: kindBeat, wall: wall})
 	}
 	j.inflight, j.waiting = j.waiting, nil
 	return o
@@ -325,6 +343,7 @@ func (j *Journal) rewrite() order {
 	wall := time.Now().UnixNano()
 	o := order{replace: true, gap: j.broken && !j.strict && !j.marked}
 	o.data, j.fresh = j.ledger.snapshot(nonce, wall)
+	j.later = j.later[:0]
 	j.inflight, j.waiting = j.waiting, nil
 	return o
 }

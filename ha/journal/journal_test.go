@@ -516,3 +516,37 @@ func BenchmarkClaim(b *testing.B) {
 		}
 	}
 }
+
+// That a claim was agreed to after all costs no write of its own: it goes with the next one.
+func TestAgreeingCostsNoWrite(t *testing.T) {
+	bubble(t, true, func(t *testing.T, m *memory, j *Journal, a answers) {
+		a.claim(j, 1)
+		a.want(t, Recorded)
+		before := m.ops
+		j.Agree(claimOf(1))
+		j.Agree(claimOf(1))
+		j.Agree(claimOf(7)) // never claimed
+		synctest.Wait()
+		if m.ops != before {
+			t.Errorf("%d operations", m.ops-before)
+		}
+		if h := history(m); h.Claims[0].Agreed {
+			t.Error("agreed, says a file that was not written")
+		}
+		a.claim(j, 2)
+		a.want(t, Recorded)
+		if got := m.ops - before; got != 2 {
+			t.Errorf("%d operations, want a write and its sync", got)
+		}
+		h := history(m)
+		if !h.Complete || len(h.Claims) != 2 || !h.Claims[0].Agreed || h.Claims[1].Agreed {
+			t.Errorf("%+v", h)
+		}
+		// Alone again, or by a beat.
+		j.Agree(claimOf(2))
+		<-time.After(beatEvery + time.Second)
+		if h := history(m); !h.Complete || !h.Claims[1].Agreed {
+			t.Errorf("%+v", h)
+		}
+	})
+}

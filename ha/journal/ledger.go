@@ -14,6 +14,20 @@ type Claim struct {
 	ID       [32]byte
 	// Foreign: the network has the block from elsewhere.
 	Foreign bool
+	// Agreed: the other relays of a cluster agreed, or decided. A claim that is neither is this relay's word
+	// alone, and gives way to one that is.
+	Agreed bool
+}
+
+// kind is what a record says of the claim.
+func (c *Claim) kind() kind {
+	switch {
+	case c.Foreign:
+		return kindForeign
+	case c.Agreed:
+		return kindAgreed
+	}
+	return kindClaim
 }
 
 // Mark says up to which slot votes of a finalizer may have left.
@@ -35,7 +49,7 @@ type Ledger struct {
 	chain   [32]byte
 	fences  map[uint64]uint32 // own producers: last slot whose history is unknown
 	book    *dedup.Slots
-	foreign map[[32]byte]bool
+	firm    map[[32]byte]kind // claims that are more than this relay's word: kindForeign, kindAgreed
 	marks   map[[32]byte]uint32
 	settled map[[32]byte]uint32
 	enc     encoder
@@ -44,18 +58,44 @@ type Ledger struct {
 func newLedger(chain [32]byte) *Ledger {
 	return &Ledger{
 		chain: chain, book: dedup.NewSlots(maxClaims),
-		fences: map[uint64]uint32{}, foreign: map[[32]byte]bool{},
+		fences: map[uint64]uint32{}, firm: map[[32]byte]kind{},
 		marks: map[[32]byte]uint32{}, settled: map[[32]byte]uint32{},
 	}
 }
 
-// Claim enters a claim; false means that the slot belongs to another block, or is too old to tell.
+// Claim enters a claim; false means that the slot belongs to another block, or is too old to tell. What the
+// cluster agreed to, or the network has, takes the place of another block that was claimed by this relay's
+// word alone.
 func (l *Ledger) Claim(c Claim) bool {
-	r := l.book.Claim(c.Producer, c.Slot, c.ID)
-	if r == dedup.Claimed && c.Foreign {
-		l.foreign[c.ID] = true
+	k := c.kind()
+	switch l.book.Claim(c.Producer, c.Slot, c.ID) {
+	case dedup.Claimed:
+	case dedup.Same:
+		if k != kindAgreed || l.firm[c.ID] != 0 {
+			return true // nothing new
+		}
+	case dedup.Taken:
+		if id, _ := l.book.Get(c.Producer, c.Slot); k == kindClaim || l.firm[id] != 0 {
+			return false
+		}
+		l.book.Replace(c.Producer, c.Slot, c.ID)
+	default:
+		return false
 	}
-	return r == dedup.Claimed || r == dedup.Same
+	if k != kindClaim {
+		l.firm[c.ID] = k
+	}
+	return true
+}
+
+// Agree notes that the cluster agreed to a claim that was made alone, and tells whether that is news.
+func (l *Ledger) Agree(c Claim) bool {
+	id, ok := l.book.Get(c.Producer, c.Slot)
+	if !ok || id != c.ID || l.firm[id] != 0 {
+		return false
+	}
+	l.firm[id] = kindAgreed
+	return true
 }
 
 // Mark raises a finalizer's mark.
@@ -85,11 +125,7 @@ func (l *Ledger) AppendBeat(dst []byte, wall int64) []byte {
 }
 
 func (c *Claim) record(wall int64) record {
-	k := kindClaim
-	if c.Foreign {
-		k = kindForeign
-	}
-	return record{kind: k, slot: c.Slot, number: c.Producer, id: c.ID, wall: wall}
+	return record{kind: c.kind(), slot: c.Slot, number: c.Producer, id: c.ID, wall: wall}
 }
 
 // Snapshot encodes a whole new file, named by a nonce that was never used before. It begins a new
@@ -108,14 +144,14 @@ func (l *Ledger) snapshot(nonce [32]byte, wall int64) ([]byte, encoder) {
 	for _, name := range sortedKeys(l.fences, cmp.Compare[uint64]) {
 		add(record{kind: kindProducer, number: name, slot: l.fences[name]})
 	}
-	known := map[[32]byte]bool{}
-	l.book.Each(func(producer uint64, slot uint32, id [32]byte) {
-		if l.foreign[id] {
-			known[id] = true
+	known := map[[32]byte]kind{}
+	for _, c := range l.claims() {
+		if k := c.kind(); k != kindClaim {
+			known[c.ID] = k
 		}
-		add((&Claim{Producer: producer, Slot: slot, ID: id, Foreign: l.foreign[id]}).record(wall))
-	})
-	l.foreign = known
+		add(c.record(wall))
+	}
+	l.firm = known
 	add(record{kind: kindFloor, slot: l.book.Floor()})
 	for key, slot := range l.settled {
 		l.marks[key] = slot
@@ -126,6 +162,15 @@ func (l *Ledger) snapshot(nonce [32]byte, wall int64) ([]byte, encoder) {
 	}
 	add(record{kind: kindSeal})
 	return b, enc
+}
+
+// claims are all that are remembered, in rising order of slot.
+func (l *Ledger) claims() (list []Claim) {
+	l.book.Each(func(producer uint64, slot uint32, id [32]byte) {
+		k := l.firm[id]
+		list = append(list, Claim{Producer: producer, Slot: slot, ID: id, Foreign: k == kindForeign, Agreed: k == kindAgreed})
+	})
+	return list
 }
 
 // newestMarks forgets the oldest marks above the bound and returns the others.

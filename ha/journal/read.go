@@ -67,9 +67,7 @@ func Read(data []byte, who Identity, wall int64) (*Ledger, *History, error) {
 	}
 	h.Fences = l.fences
 	h.Floor = l.book.Floor()
-	l.book.Each(func(producer uint64, slot uint32, id [32]byte) {
-		h.Claims = append(h.Claims, Claim{Producer: producer, Slot: slot, ID: id, Foreign: l.foreign[id]})
-	})
+	h.Claims = l.claims()
 	h.Marks = l.newestMarks()
 	return l, h, nil
 }
@@ -132,8 +130,9 @@ func (l *Ledger) replay(data []byte, h *History) (last int64, chain [32]byte) {
 			l.fences[r.number] = r.slot
 		case kindFloor:
 			floor = max(floor, r.slot)
-		case kindClaim, kindForeign:
-			if !l.Claim(Claim{Producer: r.number, Slot: r.slot, ID: r.id, Foreign: r.kind == kindForeign}) {
+		case kindClaim, kindForeign, kindAgreed:
+			c := Claim{Producer: r.number, Slot: r.slot, ID: r.id, Foreign: r.kind == kindForeign, Agreed: r.kind == kindAgreed}
+			if !l.Claim(c) {
 				fault("record %d contradicts an earlier one", place)
 			}
 		case kindMark:

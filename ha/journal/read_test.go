@@ -263,3 +263,42 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// What the cluster agreed to, or the network has, takes the place of what was claimed here alone; nothing
+// takes the place of that. It is the same in the ledger, in the file, and in the next file.
+func TestAgreedClaims(t *testing.T) {
+	mine := func(slot, n uint32) Claim { return Claim{Producer: bpA, Slot: slot, ID: id(slot + n<<8)} }
+	agreed := func(slot, n uint32) Claim { c := mine(slot, n); c.Agreed = true; return c }
+	foreign := func(slot, n uint32) Claim { c := mine(slot, n); c.Foreign = true; return c }
+	for i, c := range []struct {
+		told []Claim
+		took []bool
+		want Claim
+	}{
+		{[]Claim{mine(1000, 1), agreed(1000, 2)}, []bool{true, true}, agreed(1000, 2)},
+		{[]Claim{mine(1000, 1), agreed(1000, 1)}, []bool{true, true}, agreed(1000, 1)},
+		{[]Claim{mine(1000, 1), foreign(1000, 2)}, []bool{true, true}, foreign(1000, 2)},
+		{[]Claim{mine(1000, 1), mine(1000, 2)}, []bool{true, false}, mine(1000, 1)},
+		{[]Claim{agreed(1000, 1), mine(1000, 2)}, []bool{true, false}, agreed(1000, 1)},
+		{[]Claim{agreed(1000, 1), agreed(1000, 2)}, []bool{true, false}, agreed(1000, 1)},
+		{[]Claim{agreed(1000, 1), foreign(1000, 2)}, []bool{true, false}, agreed(1000, 1)},
+		{[]Claim{foreign(1000, 1), agreed(1000, 2)}, []bool{true, false}, foreign(1000, 1)},
+		{[]Claim{agreed(1000, 1), mine(1000, 1)}, []bool{true, true}, agreed(1000, 1)},
+	} {
+		l, _, _ := Read(nil, who, now)
+		data := l.Snapshot([32]byte{1}, now)
+		for k, cl := range c.told {
+			if took := l.Claim(cl); took != c.took[k] {
+				t.Errorf("%d: claim %d taken: %t", i, k, took)
+			} else if took {
+				data = l.AppendClaim(data, cl, now)
+			}
+		}
+		for _, file := range [][]byte{data, l.Snapshot([32]byte{2}, now)} {
+			_, h, err := Read(file, who, now)
+			if err != nil || !h.Complete || len(h.Claims) != 1 || h.Claims[0] != c.want {
+				t.Errorf("%d: %+v, %v; want %+v", i, h, err, c.want)
+			}
+		}
+	}
+}

@@ -21,6 +21,7 @@ const (
 	kindMark                     // id: hash of the finalizer's key, slot
 	kindSeal                     // what was remembered is above, what came later below
 	kindBeat                     // a sign of life
+	kindAgreed                   // a claim that the other relays of a cluster agreed to: it has the slot, whatever was claimed here
 )
 
 const (

@@ -56,6 +56,8 @@ type entry struct {
 	asked  bool          // its bytes were asked for on this link
 	until  time.Duration // let out alone: up to then
 	relied bool          // not final: what the other side proposed (a note); its bytes are not here yet
+	// earlier: known from an earlier life, and not confirmed in this one.
+	earlier bool
 }
 
 // book remembers the newest claims in rising order of slot.

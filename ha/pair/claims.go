@@ -31,7 +31,7 @@ func (m *Machine) Claim(now time.Duration, cl Claim, data []byte) Verdict {
 	case e != nil && e.final && e.ID == cl.ID && e.free:
 		e.held = true
 		return Approved
-	case e != nil && e.ID != cl.ID && (e.final || e.mine):
+	case e != nil && e.ID != cl.ID && (e.final || e.mine || e.earlier):
 		m.decide()
 		return Denied
 	}
@@ -95,10 +95,10 @@ func (m *Machine) hold(id p2pwire.ID, data []byte) {
 		}
 		e.held = true
 		switch {
-		case e.relied && !e.final && m.role == Standby:
+		case e.relied && (!e.final || e.earlier) && m.role == Standby:
 			m.adopt(e, data)
 			m.send(KindAck, nil)
-		case e.final:
+		case e.final && !e.earlier:
 			m.emit(Effect{Kind: EffectAdopt, Claim: e.Claim, Held: true, Bytes: data, Reason: ReasonKnown})
 		}
 	}
@@ -106,7 +106,7 @@ func (m *Machine) hold(id p2pwire.ID, data []byte) {
 
 // adopt makes a claim of the other side ours: no other id for the slot leaves here from now on.
 func (m *Machine) adopt(e *entry, data []byte) {
-	e.final, e.relied, e.free, e.mine = true, false, true, false
+	e.final, e.relied, e.free, e.mine, e.earlier = true, false, true, false, false
 	m.emit(Effect{Kind: EffectAdopt, Claim: e.Claim, Held: e.held, Bytes: data, Reason: ReasonAcknowledged})
 }
 
@@ -118,7 +118,7 @@ func (m *Machine) public(cl Claim, by party) {
 	switch {
 	case known && e.final && e.mine:
 		by = me
-	case known && e.final:
+	case known && e.final && !e.earlier:
 		by = peer
 	case known && e.mine:
 		// It was proposed and is out: the other side let it out, as the standby that it was or as the
@@ -144,7 +144,7 @@ func (m *Machine) public(cl Claim, by party) {
 		if e.final && !e.free {
 			m.emit(Effect{Kind: EffectFree, Claim: e.Claim, Reason: ReasonPublic})
 		}
-		e.final, e.free, e.shown, e.relied = true, true, true, false
+		e.final, e.free, e.shown, e.relied, e.earlier = true, true, true, false, false
 	}
 	if by == peer && m.role == Active && m.contact() {
 		by = me // the standby says that it did not take over: someone else has our key
@@ -185,7 +185,7 @@ func (m *Machine) decideWant() {
 	case e == nil && w.claim.Slot <= m.book.floor:
 		m.answer(Denied, ReasonTooOld)
 		return
-	case e != nil && e.final && e.ID != w.claim.ID:
+	case e != nil && (e.final || e.earlier) && e.ID != w.claim.ID:
 		m.answer(Denied, ReasonTaken)
 		return
 	case e != nil && e.final && e.free:
@@ -201,6 +201,8 @@ func (m *Machine) decideWant() {
 	}
 	if e == nil {
 		e = m.book.put(entry{Claim: w.claim, held: true, mine: true})
+	} else if e.earlier {
+		e.held, e.mine, e.relied = true, true, false
 	} else if !e.final && !(e.mine && e.ID == w.claim.ID) {
 		*e = entry{Claim: w.claim, held: true, mine: true} // a note: its block never came
 	}
@@ -241,7 +243,7 @@ const never = time.Duration(1<<63 - 1)
 
 // alone lets a claim out that nobody acknowledged.
 func (m *Machine) alone(e *entry) {
-	e.final = true
+	e.final, e.earlier = true, false
 	if m.want.on && m.want.claim == e.Claim {
 		m.want.on = false
 	}
@@ -263,7 +265,7 @@ func (m *Machine) renew() {
 		return
 	}
 	for i := range m.book.list {
-		if e := &m.book.list[i]; e.final && e.mine && !e.free && e.until <= m.now {
+		if e := &m.book.list[i]; e.final && e.mine && !e.free && !e.earlier && e.until <= m.now {
 			m.alone(e)
 		}
 	}

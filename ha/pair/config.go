@@ -90,7 +90,7 @@ type Config struct {
 	// Failback gives the role back to the priority member outside our runs.
 	Failback bool
 	Timing   Timing
-	// Claims are those known from an earlier life, in rising order of slot.
+	// Claims are those known from an earlier life: see Known.
 	Claims []Claim
 }
 

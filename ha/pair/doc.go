@@ -65,11 +65,21 @@
 // If both are active the lower (epoch, member) steps down. Claims are exchanged by every message; two
 // ids for one slot, both let out, are the alarm double_claim.
 //
+// Known tells a machine what it claimed in an earlier life, as far as a journal has it. It acknowledges no
+// other block for such a slot, and tells the other relay, which takes the claim over. What the other side had
+// agreed to is final. What had left alone, if at all, gives way to a block that the other side let out.
+// Nothing is let out by the journal's word alone: between the writing of it and the end of that life the block
+// may not have left, and the other side may have decided since.
+//
 // # What a pair cannot do
 //
 // EXCEPTIONS.md lists what the model finds with two faults, in the settings searched so, and its bounds;
 // with one fault it finds nothing in any setting. All that is listed needs a claim that could not be
 // acknowledged and a write that then stays under way beyond its time: a quorum has neither.
+//
+// A standby acknowledges before its journal has the claim. So one more course needs two deaths: both relays
+// die within the time of a write, the active for good, the network has not shown the block to the other one
+// when that is back, and its node made another.
 //
 // What the model takes for granted: the monotonic clock runs on during a pause (or the pause is told by
 // Gap); the slot clocks of the two relays differ by less than guard less the network's delay; a session

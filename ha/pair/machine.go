@@ -119,9 +119,18 @@ func New(cfg Config, now time.Duration) (*Machine, error) {
 		m.windows.owner = me // what both know before they know more
 	}
 	for _, c := range cfg.Claims {
-		m.book.put(entry{Claim: c, final: true})
+		m.Known(c, true)
 	}
 	return m, nil
+}
+
+// Known tells of a claim of an earlier life; it comes before any other input, in rising order of slot. The
+// block may be on the network. agreed: the other side agreed to it, or this one did to the other's. One that
+// is not was let out alone, if at all: it gives way to what the other side has let out meanwhile, and to
+// nothing less. Neither leaves here again before the other side, or the network, confirms it, or this relay
+// claims it anew.
+func (m *Machine) Known(cl Claim, agreed bool) {
+	m.book.put(entry{Claim: cl, final: agreed, earlier: true})
 }
 
 // Effects appends what is to be done to dst, in order, and forgets it.

@@ -159,6 +159,13 @@ func (m *Machine) merge(x *Message, t Told) {
 	switch {
 	case e == nil:
 		e = m.book.put(entry{Claim: t.Claim, relied: true})
+	case e.earlier && e.ID == t.ID:
+		e.relied = true
+	case e.earlier:
+		// It may be out, and the other side has let out no other: it is told.
+		e.final = true
+		m.sent = -1
+		return
 	case e.final:
 		return
 	case e.relied && e.ID == t.ID: // its bytes may have been asked for on a link that is gone
@@ -192,7 +199,7 @@ func (m *Machine) mergeFinal(x *Message, e *entry, t Told) {
 		if e = m.book.put(entry{Claim: t.Claim, mine: !t.Mine}); e == nil {
 			return
 		}
-	case e.ID == t.ID && e.final:
+	case e.ID == t.ID && e.final && !e.earlier:
 		if !e.free {
 			e.free = true
 			m.emit(Effect{Kind: EffectFree, Claim: e.Claim, Reason: ReasonAcknowledged})
@@ -206,7 +213,7 @@ func (m *Machine) mergeFinal(x *Message, e *entry, t Told) {
 	default:
 		*e = entry{Claim: t.Claim, mine: !t.Mine}
 	}
-	e.final, e.free, e.relied, e.held = true, true, false, e.held || m.holds(t.ID)
+	e.final, e.free, e.relied, e.earlier, e.held = true, true, false, false, e.held || m.holds(t.ID)
 	m.shared(e, t)
 	if m.want.on && m.want.claim == e.Claim {
 		return // decided as a whole

@@ -146,7 +146,7 @@ func (m *Machine) reign(epoch uint64, why Reason) {
 	m.unsure = m.draining // what made it active may be old
 	m.bid = bid{}
 	m.calm(ReasonPeerUnseen)
-	m.book.drop(func(e *entry) bool { return e.relied && !e.final }) // their blocks never came
+	m.book.drop(func(e *entry) bool { return e.relied && !e.final && !e.earlier }) // their blocks never came
 	m.want.sent = false
 	m.tellRole(why)
 	m.sent = -1

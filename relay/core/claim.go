@@ -57,10 +57,11 @@ func (m memoryClaims) Claim(_ Instant, cl Claim) Verdict {
 const claimRetry = 250 * time.Millisecond
 
 // claim asks for the slot of a candidate that every other rule lets out. One that was claimed before,
-// in this life or an earlier one, needs no second answer.
+// in this life or an earlier one, needs no second answer, unless a cluster has to confirm it.
 func (c *Core) claim(e *block, s *session) {
 	cl, v := e.claim(), Approved
-	if id, ok := c.claims.Get(uint64(cl.Producer), uint32(cl.Slot)); !ok || id != cl.ID {
+	id, ok := c.claims.Get(uint64(cl.Producer), uint32(cl.Slot))
+	if doubted, _ := c.inDoubt(cl.Producer, cl.Slot); !ok || id != cl.ID || doubted {
 		if v = c.claimer.Claim(c.now, cl); v != Pending {
 			c.stats.ClaimWait.observe(0)
 		}
@@ -108,6 +109,9 @@ func (c *Core) ClaimDecided(now Instant, cl Claim, v Verdict) {
 	if v == Approved && !granted(c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)) {
 		v = Denied
 	}
+	if v == Approved {
+		c.settled(cl)
+	}
 	c.lineage.recheck = c.lineage.recheck || len(c.held) > 0
 	e := c.pending
 	if e == nil || e.claim() != cl {
@@ -130,9 +134,15 @@ func granted(r dedup.Result) bool { return r == dedup.Claimed || r == dedup.Same
 
 // concede gives a slot to a block of ours that the network has from elsewhere.
 func (c *Core) concede(e *block) dedup.Result {
-	r := c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)
-	if r == dedup.Claimed {
-		cl := e.claim()
+	cl := e.claim()
+	r := c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)
+	if r == dedup.Taken && c.overrule(cl) {
+		r = dedup.Claimed // another relay let it out
+	}
+	switch r {
+	case dedup.Same:
+		c.confirm(cl)
+	case dedup.Claimed:
 		cl.Foreign = true
 		c.claimer.Claim(c.now, cl) // nothing waits for the answer
 	}
@@ -151,6 +161,7 @@ func (c *Core) forward(e *block, s *session) {
 		c.withhold(e, s, ReasonSlotTaken)
 		return
 	}
+	c.settled(e.claim())
 	e.claimed, e.public, e.why, e.frame.own = true, true, ReasonClaimed, true
 	e.left = c.now.Mono
 	if t := c.lineage.tip; t == nil || c.lineage.dead || e.slot > t.slot {

@@ -144,7 +144,8 @@ func (c *Core) follows() bool { return c.ha.role == ClusterStandby }
 // decided tells whether the slot of a candidate that fits has its block: it is the candidate then.
 func (c *Core) decided(e *block) bool {
 	_, ok := c.claims.Get(uint64(e.producer), uint32(e.slot))
-	return ok
+	doubted, _ := c.inDoubt(e.producer, e.slot)
+	return ok && !doubted
 }
 
 // SetClusterRole makes the relay active or standby, with the epoch of that reign, and tells why. An active judges at once
@@ -206,13 +207,17 @@ func (c *Core) ClusterAlarm(now Instant, why Reason, cl Claim, detail string) {
 func (c *Core) Adopt(now Instant, cl Claim) (held bool, err error) {
 	c.enter(now)
 	defer c.settle()
-	switch c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID) {
+	r := c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)
+	if r == dedup.Taken && c.overrule(cl) {
+		r = dedup.Claimed
+	}
+	switch r {
 	case dedup.BelowFloor:
 		return false, nil
 	case dedup.Claimed:
-		if r, ok := c.claimer.(ClaimRecorder); ok {
-			r.Record(now, cl)
-		}
+		c.record(cl)
+	case dedup.Same:
+		c.confirm(cl)
 	case dedup.Taken:
 		id, _ := c.claims.Get(uint64(cl.Producer), uint32(cl.Slot))
 		mine := p2pwire.ID(id)
@@ -524,7 +529,8 @@ const never = time.Duration(math.MaxInt64 / 2)
 func (c *Core) served(producer p2pwire.Name, slot p2pwire.Slot) bool {
 	if id, ok := c.claims.Get(uint64(producer), uint32(slot)); ok {
 		e := c.blocks.get(id)
-		return e == nil || e.claimed || e.public && e.verified
+		doubted, _ := c.inDoubt(producer, slot)
+		return e == nil && !doubted || e != nil && (e.claimed || e.public && e.verified)
 	}
 	for i := range c.blocks.n {
 		if x := c.blocks.at(i); x.slot == slot && x.producer == producer && x.public && x.verified {

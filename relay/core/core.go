@@ -123,6 +123,7 @@ type Core struct {
 	harmful  *dedup.Window // blocks that made a node close its link
 	appealed *dedup.Window // those of them that were tried once more
 	claims   *dedup.Slots
+	doubts   doubts // of restored claims, in a cluster
 	claimer  Claimer
 	pending  *block        // the candidate whose claim is being decided
 	asked    time.Duration // since when

@@ -256,8 +256,9 @@ func (c *Core) learnKey(b *block) {
 func (c *Core) foreignOwn(s *session, e *block) {
 	// What this relay let out before it was restarted comes back that way too: the journal knows it,
 	// and without one it lies behind the fence.
+	doubted, _ := c.inDoubt(e.producer, e.slot)
 	r := c.concede(e)
-	if r == dedup.Claimed && c.follows() {
+	if (r == dedup.Claimed || r == dedup.Same && doubted) && c.follows() {
 		c.echoed(e)
 		c.adopt(e, e.claim()) // the active let it out, and its claim is on the way
 		return

@@ -28,6 +28,9 @@ func (c *Core) judgeOwn(e *block) (action, Reason) {
 	id, claimed := c.claims.Get(uint64(e.producer), uint32(e.slot))
 	if claimed {
 		if id != e.id {
+			if _, open := c.inDoubt(e.producer, e.slot); open {
+				return c.orGiveUp(e, ReasonSlotInDoubt)
+			}
 			return actWithhold, ReasonSlotTaken
 		}
 	} else if uint32(e.slot) <= c.claims.Floor() {
@@ -99,6 +102,8 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 			return c.orGiveUp(e, ReasonUnknownParent)
 		case p == c.lineage.tip || c.onLineage(p):
 			return actForward, ReasonClaimed
+		case c.tipInDoubt():
+			return c.orGiveUp(e, ReasonSlotInDoubt)
 		}
 		return actWithhold, ReasonNotLineage
 	}

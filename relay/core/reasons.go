@@ -36,6 +36,7 @@ const (
 	ReasonGap
 	ReasonLeadExpected
 	ReasonStandby
+	ReasonSlotInDoubt
 
 	// Lost slots: why nothing of ours went out, or to no avail.
 	ReasonNoNode
@@ -178,6 +179,7 @@ var reasonTexts = [numReasons]reasonText{
 
 	ReasonLeadExpected:    {"lead_expected", "the node is held and has made a block all the same: it waits until the lead's should have come"},
 	ReasonStandby:         {"standby", "this relay is the standby: the active one lets the block out"},
+	ReasonSlotInDoubt:     {"slot_in_doubt", "the journal has another block for this slot, or for the one before, and the cluster has not said yet which block it is"},
 	ReasonNoNode:          {"no_node", "no node of ours was connected when the block was due"},
 	ReasonNodeSilent:      {"node_silent", "our nodes were connected, but none sent a block for the slot"},
 	ReasonLeadLost:        {"lead_lost", "the node whose blocks went out was lost within the round, and the others were on branches of their own"},

@@ -4,8 +4,11 @@ import "bprelay/p2pwire"
 
 // Restored is what a journal knows of the time before this start.
 type Restored struct {
-	// Claims are the slots that have their block. That very block may still go out, another never.
+	// Claims are the slots that have their block. That very block may still go out, another never; in a
+	// cluster it goes out when that confirms it, and one that is not in Agreed gives way to its word.
 	Claims []Claim
+	// Agreed are those of Claims that the other relays of a cluster agreed to.
+	Agreed []Claim
 	// Floor closes itself and every slot below to new claims.
 	Floor p2pwire.Slot
 	// Votes say up to which slot votes may have left.
@@ -34,6 +37,7 @@ func (c *Core) restore(r *Restored) {
 		}
 	}
 	c.claims.SetFloor(uint32(r.Floor))
+	c.doubt(r)
 	if last == nil || !r.Complete {
 		return // what is missing may have been the last
 	}

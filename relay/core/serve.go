@@ -11,6 +11,9 @@ func (c *Core) mayShow(s *session, b *block) bool {
 		return true
 	}
 	id, ok := c.claims.Get(uint64(b.producer), uint32(b.slot))
+	if doubted, _ := c.inDoubt(b.producer, b.slot); doubted {
+		return false
+	}
 	return ok && id == b.id && (b.alone == 0 || c.now.Mono < b.alone && c.since(s.lastRecv) <= c.ha.fresh)
 }
 

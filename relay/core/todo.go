@@ -31,6 +31,7 @@ var reasonToDo = [numReasons]string{
 	ReasonNoVotes:          "Look at network.peers: only producers, and nodes with vote-threads set, carry votes (`bprelay probe`). Our nodes stop some seconds after the last vote.",
 	ReasonFinalizerSilent:  "Bring the node back that votes for our finalizer, or switch the active finalizer key on the chain to another host's (regfinkey, actfinkey): all our producers stop when their vote timeout is over.",
 	ReasonCannotHold:       "Set production-pause-vote-timeout-ms of that node to vote_timeout (not 0), and see that the relay is its only peer. Until then it makes siblings, which stay inside.",
+	ReasonSlotInDoubt:      "Nothing, if the relay was just started: the other relays tell it. If it stays, look at the link to them.",
 	ReasonNoStandby:        "See `bprelay status` for what each node lacks. Bring one back now: the lead has no successor.",
 	ReasonProducerAPI:      "Look whether the node runs with producer_api_plugin at nodes[].api, and whether the relay reaches that address.",
 	ReasonDoubleClaim:      "Look at the logs of both relays around that slot, and at the link between them. Chain explorers show whether the network saw two blocks.",

@@ -14,6 +14,8 @@ type Cluster interface {
 	core.Cluster
 	// Durable tells that what is approved is on disk by then: a journal is told, and not waited for.
 	Durable() bool
+	// Restored is called once, first of all, with what a journal knows of an earlier life.
+	Restored(r *core.Restored)
 	// Attach is called once, before anything else, with the host that Pump gets, too. wake, which any
 	// goroutine may call, brings about a call of Pump.
 	Attach(h ClusterHost, wake func())
@@ -47,98 +49,22 @@ var _ ClusterHost = (*core.Core)(nil)
 // gapFrom is how much later than it meant to a loop must go on for that to be a gap.
 const gapFrom = 100 * time.Millisecond
 
-// joint asks a cluster, and then the journal, if there is one: a claim stands when both approve. Not at once: what the journal has
-// may go out after a restart, and a claim that the cluster gave to another block must not.
-type joint struct {
-	journal, cluster core.Claimer // no journal: nil
-	durable          bool         // Cluster.Durable
-	asked            time.Duration
-	answers          core.Histogram // how long the cluster took
-	open             core.Claim     // under way
-	granted          bool           // the cluster approved: the journal's answer is waited for
-}
-
-// Who answered.
-const (
-	byJournal = iota
-	byCluster
-)
-
-// Claim implements core.Claimer. The core asks for one claim at a time, a failed one again after a while.
-func (j *joint) Claim(now core.Instant, cl core.Claim) core.Verdict {
-	if cl.Foreign {
-		if j.durable || j.journal == nil {
-			j.cluster.Claim(now, cl)
-		} // else the cluster knows it by its echo
-		j.Record(now, cl)
-		return core.Pending
-	}
-	j.open, j.granted, j.asked = cl, false, now.Mono
-	v, _ := j.answer(now, byCluster, cl, j.cluster.Claim(now, cl))
-	return v
-}
-
-// Record implements core.ClaimRecorder: nothing waits for the journal's answer.
-func (j *joint) Record(now core.Instant, cl core.Claim) {
-	if j.journal != nil {
-		j.journal.Claim(now, cl)
-	}
-}
-
-// answer takes an answer to what is under way; false means that none follows from it yet, or any more.
-func (j *joint) answer(now core.Instant, by int, cl core.Claim, v core.Verdict) (core.Verdict, bool) {
-	if cl != j.open || j.granted != (by == byJournal) {
-		return v, j.journal == nil // the core knows what to make of it
-	}
-	if by == byCluster && v != core.Pending {
-		j.answers.Observe(now.Mono - j.asked)
-	}
-	if by == byCluster && v == core.Approved && j.journal != nil {
-		if v = j.journal.Claim(now, cl); j.durable {
-			v = core.Approved
-		}
-		j.granted = true
-	}
-	if v == core.Pending {
-		return v, false
-	}
-	j.open = core.Claim{}
-	return v, true
-}
-
-// claimDecided hands the answer of the journal or the cluster to the core, if it is the last one needed.
-func (lp *loop) claimDecided(by int, cl core.Claim, v core.Verdict) {
-	if lp.joint != nil {
-		var last bool
-		if v, last = lp.joint.answer(lp.now, by, cl, v); !last {
-			return
-		}
-	}
-	lp.m.ClaimDecided(lp.now, cl, v)
-}
-
-// clusterHost is the core as a cluster may use it.
-type clusterHost struct {
-	ClusterHost
-	lp *loop
-}
-
-// ClaimDecided implements ClusterHost.
-func (h clusterHost) ClaimDecided(_ core.Instant, cl core.Claim, v core.Verdict) {
-	h.lp.claimDecided(byCluster, cl, v)
-}
-
-// joinCluster makes the core ask the cluster, besides the journal if there is one.
+// joinCluster makes the core ask the cluster, and the journal if there is one.
 func (e *Engine) joinCluster() {
 	cl := e.cfg.Cluster
-	e.cfg.Core.Cluster = cl
-	e.cfg.Core.Claimer = &joint{journal: e.cfg.Core.Claimer, cluster: cl, durable: cl.Durable()}
+	var j ClaimJournal
+	if e.cfg.Journal != nil {
+		j = durable{e, e.cfg.Journal}
+	}
+	e.cfg.Core.Cluster, e.cfg.Core.Claimer = cl, NewJoint(j, cl)
+	cl.Restored(&e.cfg.Core.Restored)
 }
 
 // attachCluster gives the cluster the loop.
 func (e *Engine) attachCluster(m ClusterHost) {
-	e.loop.cluster, e.loop.host = e.cfg.Cluster, clusterHost{m, e.loop}
-	e.loop.joint, _ = e.cfg.Core.Claimer.(*joint)
+	e.loop.cluster, e.loop.host = e.cfg.Cluster, m
+	e.loop.joint, _ = e.cfg.Core.Claimer.(*Joint)
+	e.loop.host = e.loop.joint.Host(m)
 	e.cfg.Cluster.Attach(e.loop.host, func() {
 		e.post(func() {
 			if !e.loop.stopped {

@@ -20,13 +20,16 @@ type senate struct {
 	next  time.Duration
 	do    []func(now core.Instant, h ClusterHost)
 	asked []core.Claim
+
+	durable bool
 }
 
 func (s *senate) Claim(_ core.Instant, cl core.Claim) core.Verdict {
 	s.asked = append(s.asked, cl)
 	return core.Pending
 }
-func (s *senate) Durable() bool                                   { return false }
+func (s *senate) Durable() bool                                   { return s.durable }
+func (s *senate) Restored(*core.Restored)                         {}
 func (s *senate) Holds(core.Instant, core.Claim)                  {}
 func (s *senate) Echo(core.Instant, core.Claim)                   {}
 func (s *senate) Missed(core.Instant, p2pwire.Name, p2pwire.Slot) {}
@@ -117,67 +120,4 @@ func TestOverdueSessionsAreReset(t *testing.T) {
 		e.loop.pump()
 	})
 	readFull(t, good, len("still here"))
-}
-
-// With a journal and a cluster a claim stands when both say so. The journal hears of it only when the cluster
-// has approved: what it has goes out after a restart.
-func TestJournalAndCluster(t *testing.T) {
-	cl, now := core.Claim{Slot: 7}, core.Instant{}
-	for _, c := range []struct {
-		name             string
-		durable          bool
-		cluster, journal core.Verdict
-		want             core.Verdict
-		recorded         bool
-	}{
-		{"both", false, core.Approved, core.Approved, core.Approved, true},
-		{"the cluster denies", false, core.Denied, core.Approved, core.Denied, false},
-		{"the cluster fails", false, core.Failed, core.Approved, core.Failed, false},
-		{"the journal fails", false, core.Approved, core.Failed, core.Failed, true},
-		{"the journal has another block", false, core.Approved, core.Denied, core.Denied, true},
-		{"the cluster keeps it itself", true, core.Approved, core.Failed, core.Approved, true},
-		{"it denies", true, core.Denied, core.Approved, core.Denied, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			journal := &senate{}
-			j := &joint{journal: journal, cluster: &senate{}, durable: c.durable}
-			if v := j.Claim(now, cl); v != core.Pending || len(journal.asked) > 0 {
-				t.Fatalf("verdict %d, the journal has %v", v, journal.asked)
-			}
-			for _, by := range []int{byCluster, byJournal} {
-				if v, ok := j.answer(now, by, core.Claim{Slot: 6}, core.Approved); ok {
-					t.Fatalf("an answer for another claim: %d", v)
-				}
-			}
-			if v, ok := j.answer(now, byJournal, cl, core.Approved); ok {
-				t.Fatalf("verdict %d before the cluster's", v)
-			}
-			got, ok := j.answer(now, byCluster, cl, c.cluster)
-			if (len(journal.asked) > 0) != c.recorded {
-				t.Fatalf("the journal has %v", journal.asked)
-			}
-			if !ok {
-				got, ok = j.answer(now, byJournal, cl, c.journal)
-			}
-			if !ok || got != c.want {
-				t.Fatalf("verdict %d (%t), want %d", got, ok, c.want)
-			}
-			for _, by := range []int{byCluster, byJournal} {
-				if v, ok := j.answer(now, by, cl, core.Approved); ok {
-					t.Fatalf("verdict %d once more", v)
-				}
-			}
-		})
-	}
-	for _, durable := range []bool{false, true} {
-		journal, cluster := &senate{}, &senate{}
-		j := &joint{journal: journal, cluster: cluster, durable: durable}
-		j.Claim(now, core.Claim{Slot: 8, Foreign: true})
-		if len(journal.asked) != 1 || (len(cluster.asked) == 1) != durable || j.open == (core.Claim{Slot: 8, Foreign: true}) {
-			t.Fatalf("a foreign claim: the journal has %v, the cluster %v", journal.asked, cluster.asked)
-		}
-		if j.Record(now, cl); len(journal.asked) != 2 || journal.asked[1] != cl {
-			t.Fatalf("the journal knows %v, and not what another relay claimed", journal.asked)
-		}
-	}
 }

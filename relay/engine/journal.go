@@ -3,9 +3,10 @@ package engine
 import "bprelay/relay/core"
 
 // Journal makes claims and vote marks durable. Its methods are called on the loop and must not block;
-// done is called at most once, from any goroutine.
+// done is called at most once, from any goroutine. agreed and Agree: see ClaimJournal.
 type Journal interface {
-	Claim(cl core.Claim, done func(core.Verdict))
+	Claim(cl core.Claim, agreed bool, done func(core.Verdict))
+	Agree(cl core.Claim)
 	Mark(m core.VoteMark, done func(ok bool))
 	Settle(m core.VoteMark)
 	Status() core.JournalStatus
@@ -18,12 +19,18 @@ type durable struct {
 }
 
 // Claim implements core.Claimer.
-func (d durable) Claim(_ core.Instant, cl core.Claim) core.Verdict {
-	d.j.Claim(cl, func(v core.Verdict) {
-		d.e.post(func() { d.e.loop.answered(func(core.Instant) { d.e.loop.claimDecided(byJournal, cl, v) }) })
+func (d durable) Claim(now core.Instant, cl core.Claim) core.Verdict { return d.Record(now, cl, false) }
+
+// Record implements ClaimJournal.
+func (d durable) Record(_ core.Instant, cl core.Claim, agreed bool) core.Verdict {
+	d.j.Claim(cl, agreed, func(v core.Verdict) {
+		d.e.post(func() { d.e.loop.answered(func(core.Instant) { d.e.loop.journalled(cl, v) }) })
 	})
 	return core.Pending
 }
+
+// Agree implements ClaimJournal.
+func (d durable) Agree(_ core.Instant, cl core.Claim) { d.j.Agree(cl) }
 
 // MarkVotes implements core.VoteMarker.
 func (d durable) MarkVotes(_ core.Instant, m core.VoteMark) {
@@ -34,6 +41,17 @@ func (d durable) MarkVotes(_ core.Instant, m core.VoteMark) {
 
 // SettleVotes implements core.VoteMarker.
 func (d durable) SettleVotes(_ core.Instant, m core.VoteMark) { d.j.Settle(m) }
+
+// journalled takes the journal's answer to a claim.
+func (lp *loop) journalled(cl core.Claim, v core.Verdict) {
+	last := true
+	if lp.joint != nil {
+		v, last = lp.joint.Journalled(lp.now, cl, v)
+	}
+	if last {
+		lp.m.ClaimDecided(lp.now, cl, v)
+	}
+}
 
 // answered hands an answer of the journal to the core.
 func (lp *loop) answered(tell func(core.Instant)) {

@@ -10,10 +10,11 @@ import (
 // paper is a journal that answers from goroutines of its own.
 type paper struct{ settled chan core.VoteMark }
 
-func (p *paper) Claim(cl core.Claim, done func(core.Verdict)) { go done(core.Approved) }
-func (p *paper) Mark(m core.VoteMark, done func(bool))        { go done(true) }
-func (p *paper) Settle(m core.VoteMark)                       { p.settled <- m }
-func (p *paper) Status() core.JournalStatus                   { return core.JournalStatus{Dir: "paper"} }
+func (p *paper) Claim(cl core.Claim, _ bool, done func(core.Verdict)) { go done(core.Approved) }
+func (p *paper) Agree(core.Claim)                                     {}
+func (p *paper) Mark(m core.VoteMark, done func(bool))                { go done(true) }
+func (p *paper) Settle(m core.VoteMark)                               { p.settled <- m }
+func (p *paper) Status() core.JournalStatus                           { return core.JournalStatus{Dir: "paper"} }
 
 // The core's questions go to the journal, and the answers come back on the loop; after Close nothing
 // comes back.

@@ -75,8 +75,8 @@ type loop struct {
 	controls *controls
 
 	cluster   Cluster // nil without one
-	host      clusterHost
-	joint     *joint // nil unless a cluster decides
+	host      ClusterHost
+	joint     *Joint // nil unless a cluster decides
 	clusterAt time.Duration
 
 	behind time.Duration // since when timers are late (Instant.Mono); 0: they are not

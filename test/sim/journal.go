@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"bprelay/ha/journal"
@@ -23,6 +24,9 @@ type StateDir struct {
 	// Torn is how many bytes are missing at the end of the file when the relay starts for the second
 	// time: a disk that loses what it said it had.
 	Torn int
+	// Stop, if not nil, is asked twice about what is to be written: before the disk has it, and behind, before the
+	// relay is told. If it says so the disk does nothing any more: the relay is about to be killed.
+	Stop func(onDisk bool) bool
 	// Starts counts the starts, Complete those that found a complete journal.
 	Starts, Complete int
 	// Whole: the last start found a complete journal.
@@ -35,13 +39,16 @@ type StateDir struct {
 	waiting []entry
 	writing []entry
 	done    time.Duration // when the present write is on disk
+	later   []core.Claim  // agreed to after all: goes with the next write
 	beat    time.Duration
+	stopped bool
 }
 
 // entry is a claim or a mark on its way to the disk.
 type entry struct {
-	claim *core.Claim
-	mark  *core.VoteMark
+	claim  *core.Claim
+	agreed bool
+	mark   *core.VoteMark
 }
 
 // diskBeat is how often a running relay leaves a sign of life.
@@ -49,7 +56,7 @@ const diskBeat = 2 * time.Second
 
 // start is the relay's start: what was under way is lost, the rest is read.
 func (d *StateDir) start(now core.Instant, cfg *core.Config, fence time.Duration) core.Restored {
-	d.waiting, d.writing, d.beat = nil, nil, now.Mono+diskBeat
+	d.waiting, d.writing, d.later, d.beat, d.stopped = nil, nil, nil, now.Mono+diskBeat, false
 	if len(d.data) > 0 {
 		d.data = d.data[:max(len(d.data)-d.Torn, 0)]
 		d.Torn = 0
@@ -71,7 +78,10 @@ func (d *StateDir) start(now core.Instant, cfg *core.Config, fence time.Duration
 	d.Voted = map[[32]byte]p2pwire.Slot{}
 	r := core.Restored{Floor: p2pwire.Slot(h.Floor), Complete: h.Complete, Fences: map[p2pwire.Name]p2pwire.Slot{}}
 	for _, c := range h.Claims {
-		r.Claims = append(r.Claims, core.Claim{Producer: p2pwire.Name(c.Producer), Slot: p2pwire.Slot(c.Slot), ID: c.ID, Foreign: c.Foreign})
+		cl := core.Claim{Producer: p2pwire.Name(c.Producer), Slot: p2pwire.Slot(c.Slot), ID: c.ID, Foreign: c.Foreign}
+		if r.Claims = append(r.Claims, cl); c.Agreed {
+			r.Agreed = append(r.Agreed, cl)
+		}
 	}
 	for _, m := range h.Marks {
 		r.Votes = append(r.Votes, core.VoteMark{Key: m.Key, Slot: p2pwire.Slot(m.Slot)})
@@ -85,15 +95,27 @@ func (d *StateDir) start(now core.Instant, cfg *core.Config, fence time.Duration
 
 // Claim implements core.Claimer.
 func (d *StateDir) Claim(now core.Instant, cl core.Claim) core.Verdict {
-	if !d.ledger.Claim(claimOf(cl)) {
+	return d.Record(now, cl, false)
+}
+
+// Record implements engine.ClaimJournal.
+func (d *StateDir) Record(now core.Instant, cl core.Claim, agreed bool) core.Verdict {
+	if !d.ledger.Claim(claimOf(cl, agreed)) {
 		return core.Denied
 	}
-	d.ask(now, entry{claim: &cl})
+	d.ask(now, entry{claim: &cl, agreed: agreed})
 	return core.Pending
 }
 
-func claimOf(cl core.Claim) journal.Claim {
-	return journal.Claim{Producer: uint64(cl.Producer), Slot: uint32(cl.Slot), ID: cl.ID, Foreign: cl.Foreign}
+// Agree implements engine.ClaimJournal.
+func (d *StateDir) Agree(_ core.Instant, cl core.Claim) {
+	if d.ledger.Agree(claimOf(cl, true)) {
+		d.later = append(d.later, cl)
+	}
+}
+
+func claimOf(cl core.Claim, agreed bool) journal.Claim {
+	return journal.Claim{Producer: uint64(cl.Producer), Slot: uint32(cl.Slot), ID: cl.ID, Foreign: cl.Foreign, Agreed: agreed}
 }
 
 // MarkVotes implements core.VoteMarker.
@@ -124,8 +146,12 @@ func (d *StateDir) next() time.Duration {
 	return d.beat
 }
 
-// due ends the write whose time has come, and tells the core.
-func (d *StateDir) due(now core.Instant, c *core.Core) {
+// due ends the write whose time has come, and tells the relay.
+func (d *StateDir) due(now core.Instant, r *Relay) {
+	if d.stopped {
+		d.beat = now.Mono + time.Hour
+		return
+	}
 	if now.Mono >= d.beat {
 		d.beat = now.Mono + diskBeat
 		if !d.Failing {
@@ -137,24 +163,37 @@ func (d *StateDir) due(now core.Instant, c *core.Core) {
 	}
 	written := d.writing
 	d.writing = nil
+	claims := slices.ContainsFunc(written, func(e entry) bool { return e.claim != nil })
+	if d.stopped = claims && d.Stop != nil && d.Stop(false); d.stopped {
+		return
+	}
 	v := core.Approved
 	if d.Failing {
 		v = core.Failed
+	}
+	if !d.Failing {
+		for _, cl := range d.later {
+			d.data = d.ledger.AppendClaim(d.data, claimOf(cl, true), now.Wall)
+		}
+		d.later = nil
 	}
 	for _, e := range written {
 		switch {
 		case d.Failing:
 		case e.claim != nil:
-			d.data = d.ledger.AppendClaim(d.data, claimOf(*e.claim), now.Wall)
+			d.data = d.ledger.AppendClaim(d.data, claimOf(*e.claim, e.agreed), now.Wall)
 		default:
 			d.data = d.ledger.AppendMark(d.data, journal.Mark{Key: e.mark.Key, Slot: uint32(e.mark.Slot)}, now.Wall)
 		}
 	}
+	if d.stopped = claims && d.Stop != nil && d.Stop(true); d.stopped {
+		return
+	}
 	for _, e := range written {
 		if e.claim != nil {
-			c.ClaimDecided(now, *e.claim, v)
+			r.journalled(*e.claim, v)
 		} else {
-			c.VotesMarked(now, *e.mark, !d.Failing)
+			r.c.VotesMarked(now, *e.mark, !d.Failing)
 		}
 	}
 	d.write(now)

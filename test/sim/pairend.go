@@ -8,6 +8,7 @@ import (
 	"bprelay/ha/duo"
 	"bprelay/ha/pair"
 	"bprelay/relay/core"
+	"bprelay/relay/engine"
 	"bprelay/test/simnet"
 )
 
@@ -64,7 +65,11 @@ func (r *Relay) joinPair() {
 	if l == nil {
 		return
 	}
-	l.duo.Attach(toldHost{r.c, l.cfg}, func() { l.woken = true })
+	var h engine.ClusterHost = toldHost{r.c, l.cfg}
+	if r.joint != nil {
+		h = r.joint.Host(h)
+	}
+	l.duo.Attach(h, func() { l.woken = true })
 	if l.cfg.Dials {
 		r.host.Dial(l.cfg.Addr)
 	}

@@ -34,14 +34,37 @@ func GeneratePair(seed uint64) PairScenario {
 		}
 		sc.Faults = append(sc.Faults, f)
 	}
+	if seed%2 == 1 {
+		sc.DrawJournals()
+	}
 	slices.SortStableFunc(sc.Faults, func(a, b PairFault) int { return int(a.After - b.After) })
 	return sc
+}
+
+// DrawJournals gives both relays a journal, and lets one of the faults hit there.
+func (sc *PairScenario) DrawJournals() {
+	rng := rand.New(rand.NewPCG(sc.Seed, 0x10e2a1))
+	sc.Journals = true
+	sc.Disk = []time.Duration{time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond}[rng.IntN(3)]
+	if sc.Torn = 1 + rng.IntN(200); sc.Torn%journalRecord == 0 {
+		sc.Torn++ // what is not torn looks whole
+	}
+	if f := &sc.Faults[rng.IntN(len(sc.Faults))]; rng.IntN(3) > 0 {
+		f.Kind = JournalFaultKinds[rng.IntN(len(JournalFaultKinds))]
+		if f.For > time.Second && rng.IntN(2) == 0 {
+			f.For = time.Duration(10+rng.IntN(90)) * 10 * time.Millisecond // while the block is of use
+		}
+	}
 }
 
 // String is the scenario in one line.
 func (sc PairScenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d %s %s, %d nodes, distance %s, trx %s:", sc.Seed, sc.Mode, sc.Takeover, sc.Nodes, sc.Distance, sc.Trx)
+	fmt.Fprintf(&b, "seed %d %s %s, %d nodes, distance %s, trx %s", sc.Seed, sc.Mode, sc.Takeover, sc.Nodes, sc.Distance, sc.Trx)
+	if sc.Journals {
+		fmt.Fprintf(&b, ", journals (%s, torn %d)", sc.Disk, sc.Torn)
+	}
+	b.WriteByte(':')
 	for _, f := range sc.Faults {
 		fmt.Fprintf(&b, " [%s %s", f.After, f.Kind)
 		if f.For > 0 {
@@ -74,7 +97,7 @@ func (sc PairScenario) Judge(o *PairOutcome) (wrong []string) {
 func (sc PairScenario) quiet() bool {
 	return sc.Takeover == core.TakeoverLeash && !slices.ContainsFunc(sc.Faults, func(f PairFault) bool {
 		switch f.Kind {
-		case ActiveNoNodes, ActiveCutOff, TheLeadKill, BothKill, BothRestart:
+		case ActiveNoNodes, ActiveCutOff, TheLeadKill, BothKill, BothRestart, BothKillUnwritten, BothKillWritten, BothTorn:
 			return true
 		}
 		return false

@@ -24,6 +24,11 @@ type PairScenario struct {
 	Trx      time.Duration
 	// Distance is the one-way latency between the relays, and between either and the network; 0: next door.
 	Distance time.Duration
+	// Journals: both relays keep a journal, and Disk is how long a write takes. Torn is how many bytes of the
+	// last ones are missing when the active is started again: its disk lost what it said it had.
+	Journals bool
+	Disk     time.Duration
+	Torn     int
 	// Rounds is how many of our rounds are judged; faults are told from the first one's begin.
 	Rounds int
 	Faults []PairFault
@@ -74,6 +79,25 @@ var PairFaultKinds = []PairFaultKind{
 	LinkReset, BothKill, TheLeadKill, BothRestart, HandOver,
 }
 
+// The kinds of faults that need journals: a relay is killed while its next claim is written, before the disk has
+// it, or behind, when the relay does not know yet. The other one has acknowledged it by then, if there is a link.
+const (
+	ActiveKillUnwritten  PairFaultKind = "kill active before its disk"
+	ActiveKillWritten    PairFaultKind = "kill active behind its disk"
+	StandbyKillUnwritten PairFaultKind = "kill standby before its disk"
+	StandbyKillWritten   PairFaultKind = "kill standby behind its disk"
+	BothKillUnwritten    PairFaultKind = "kill both before the active's disk"
+	BothKillWritten      PairFaultKind = "kill both behind the active's disk"
+	ActiveTorn           PairFaultKind = "kill active and tear its journal"
+	BothTorn             PairFaultKind = "kill both and tear the active's journal"
+)
+
+// JournalFaultKinds are all of them.
+var JournalFaultKinds = []PairFaultKind{
+	ActiveKillUnwritten, ActiveKillWritten, StandbyKillUnwritten, StandbyKillWritten, BothKillUnwritten, BothKillWritten,
+	ActiveTorn, BothTorn,
+}
+
 // PairOutcome is what became of it.
 type PairOutcome struct {
 	Report checker.Report
@@ -95,6 +119,7 @@ type pairWorld struct {
 	check  *checker.Checker
 	nodes  map[string]*simnet.Node
 	relays map[string]*Relay
+	disks  map[string]*StateDir
 	role   map[string]core.ClusterRole
 	epoch  map[string]uint64
 	down   map[string]bool
@@ -112,7 +137,7 @@ func PlayPair(sc PairScenario) *PairOutcome {
 	producers := []string{ourProducer, "bpbeta", "bpgamma", "bpdelta"}
 	chain := simnet.NewChain(simnet.ChainConfig{Mode: sc.Mode, Seed: sc.Seed, Producers: producers})
 	x := &pairWorld{
-		sc: sc, chain: chain, nodes: map[string]*simnet.Node{}, relays: map[string]*Relay{}, role: map[string]core.ClusterRole{},
+		sc: sc, chain: chain, nodes: map[string]*simnet.Node{}, relays: map[string]*Relay{}, disks: map[string]*StateDir{}, role: map[string]core.ClusterRole{},
 		epoch: map[string]uint64{}, down: map[string]bool{}, out: &PairOutcome{Alarms: map[core.Reason]int{}},
 		w:   simnet.NewWorld(simnet.WorldConfig{Seed: sc.Seed, Start: chain.GenesisTime(), Jitter: time.Millisecond, Chop: true}),
 		rng: rand.New(rand.NewPCG(sc.Seed, 9)), made: map[p2pwire.Slot]map[p2pwire.ID]bool{},
@@ -231,7 +256,13 @@ func (x *pairWorld) addRelay(addr string) {
 	timing, silence := x.sc.waits()
 	first := addr == pairAddrs[0]
 	x.role[addr], x.epoch[addr] = core.ClusterStandby, 0
-	r := NewRelay(RelayConfig{Core: cfg, Nodes: dial, Peers: names("net%d:1", 3), Pair: &PairEnd{
+	if x.sc.Journals && x.disks[addr] == nil {
+		x.disks[addr] = &StateDir{Latency: x.sc.Disk}
+	}
+	if d := x.disks[addr]; d != nil {
+		d.Stop = nil
+	}
+	r := NewRelay(RelayConfig{Core: cfg, Nodes: dial, Disk: x.disks[addr], Peers: names("net%d:1", 3), Pair: &PairEnd{
 		Pair: pair.Config{Member: addr, Peer: other, Priority: first, Timing: timing}, Addr: other, Dials: first, Silence: silence,
 		Changed: func(_ core.Instant, role core.ClusterRole, epoch uint64, why core.Reason) {
 			x.role[addr], x.epoch[addr] = role, epoch
@@ -324,6 +355,33 @@ func (x *pairWorld) killRelay(addr string, d time.Duration) {
 	}
 }
 
+// killAtDisk kills when the disk of the active, or of the standby, is about to have a claim, or has it.
+func (x *pairWorld) killAtDisk(f PairFault, active, standby string) {
+	at := active
+	if f.Kind == StandbyKillUnwritten || f.Kind == StandbyKillWritten {
+		at = standby
+	}
+	d := x.disks[at]
+	if d == nil || x.down[at] {
+		return
+	}
+	unwritten := f.Kind == ActiveKillUnwritten || f.Kind == StandbyKillUnwritten || f.Kind == BothKillUnwritten
+	d.Stop = func(onDisk bool) bool {
+		if onDisk == unwritten {
+			return false
+		}
+		d.Stop = nil
+		x.w.At(x.w.Now().Mono, func() {
+			x.logf("%s dies at its disk", at)
+			x.killRelay(at, f.For)
+			if f.Kind == BothKillUnwritten || f.Kind == BothKillWritten {
+				x.killRelay(standby, f.For)
+			}
+		})
+		return true
+	}
+}
+
 func (x *pairWorld) killNode(addr string, d time.Duration) {
 	if x.down[addr] {
 		return
@@ -372,6 +430,16 @@ func (x *pairWorld) fault(f PairFault) {
 	case BothKill:
 		x.killRelay(active, f.For)
 		x.killNode(lead, f.For)
+	case ActiveKillUnwritten, ActiveKillWritten, StandbyKillUnwritten, StandbyKillWritten, BothKillUnwritten, BothKillWritten:
+		x.killAtDisk(f, active, standby)
+	case ActiveTorn, BothTorn:
+		if d := x.disks[active]; d != nil {
+			d.Torn = x.sc.Torn
+		}
+		x.killRelay(active, f.For)
+		if f.Kind == BothTorn {
+			x.killRelay(standby, f.For)
+		}
 	case TheLeadKill:
 		x.killNode(lead, f.For)
 	case ActiveHang, StandbyHang:

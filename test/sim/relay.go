@@ -8,6 +8,7 @@ import (
 
 	"bprelay/p2pwire"
 	"bprelay/relay/core"
+	"bprelay/relay/engine"
 	"bprelay/test/simnet"
 )
 
@@ -46,6 +47,7 @@ type Relay struct {
 	scratch p2pwire.Scratch
 	now     core.Instant
 	pair    *pairLink
+	joint   *engine.Joint // of pair and disk
 }
 
 // flushEvery is how soon a full connection is looked at again.
@@ -70,8 +72,14 @@ func (r *Relay) Start(now simnet.Instant, host simnet.Host) {
 		cfg.Claimer, cfg.VoteMarker = d, d
 		cfg.Restored = d.start(r.now, &cfg, 7*time.Second)
 	}
+	r.joint = nil
 	if r.startPair(); r.pair != nil {
 		cfg.Cluster, cfg.Claimer = r.pair.duo, r.pair.duo
+		if d := r.cfg.Disk; d != nil {
+			r.joint = engine.NewJoint(d, r.pair.duo)
+			cfg.Claimer = r.joint
+		}
+		r.pair.duo.Restored(&cfg.Restored)
 	}
 	c, err := core.New(cfg, r.now)
 	if err != nil {
@@ -95,6 +103,17 @@ func (r *Relay) begin(now simnet.Instant) {
 	r.now = core.Instant(now)
 	if r.pair != nil {
 		r.pair.begin()
+	}
+}
+
+// journalled takes the disk's answer to a claim.
+func (r *Relay) journalled(cl core.Claim, v core.Verdict) {
+	last := true
+	if r.joint != nil {
+		v, last = r.joint.Journalled(r.now, cl, v)
+	}
+	if last {
+		r.c.ClaimDecided(r.now, cl, v)
 	}
 }
 
@@ -231,7 +250,7 @@ func (r *Relay) Tick(now simnet.Instant) {
 	}
 	r.c.Tick(r.now)
 	if r.cfg.Disk != nil {
-		r.cfg.Disk.due(r.now, r.c)
+		r.cfg.Disk.due(r.now, r)
 	}
 	r.pump()
 }

@@ -33,6 +33,7 @@ func main() {
 	takeover := flag.String("takeover", "leash", "race, leash")
 	distance := flag.Duration("distance", 0, "one-way latency between the relays, and between each and the network; above 10ms with preset wan")
 	legacy := flag.Bool("legacy", false, "a legacy chain (race only)")
+	journals := flag.Bool("journals", false, "both relays keep a journal, in drawn worlds too; else every second drawn one has them")
 	seeds := flag.Uint64("seeds", 0, "play that many drawn worlds instead of a table")
 	first := flag.Uint64("first", 1, "the first seed")
 	log := flag.Bool("log", false, "print the transcript of each world")
@@ -61,6 +62,9 @@ func main() {
 		}
 		for seed := *first; seed < *first+*seeds; seed++ {
 			sc := sim.GeneratePair(seed)
+			if *journals && !sc.Journals {
+				sc.DrawJournals()
+			}
 			if *log {
 				sc.Log = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 			}
@@ -78,7 +82,7 @@ func main() {
 		fmt.Printf("seeds %d to %d: %d failed, %d slots double, %s, %.1fs\n", *first, *first+*seeds-1, t.Failed, t.Double, lost(t), time.Since(start).Seconds())
 		failed = t.Failed
 	} else {
-		failed = table(*step, *from, *to, *lasts, *kinds, *takeover, *distance, *legacy, *log)
+		failed = table(*step, *from, *to, *lasts, *kinds, *takeover, *distance, *legacy, *journals, *log)
 	}
 	if failed > 0 {
 		os.Exit(1)
@@ -93,7 +97,7 @@ func lost(t *sim.PairTotal) string {
 	return "slots lost: " + strings.Join(parts, ", ")
 }
 
-func table(step, from, to, lasts time.Duration, kinds, takeover string, distance time.Duration, legacy, log bool) (failed int) {
+func table(step, from, to, lasts time.Duration, kinds, takeover string, distance time.Duration, legacy, journals, log bool) (failed int) {
 	base := sim.PairScenario{Mode: simnet.Savanna, Nodes: 2, Trx: 250 * time.Millisecond, Distance: distance}
 	if legacy {
 		base.Mode = simnet.Legacy
@@ -102,7 +106,12 @@ func table(step, from, to, lasts time.Duration, kinds, takeover string, distance
 		fmt.Fprintln(os.Stderr, "takeover: race, or leash on a Savanna chain")
 		os.Exit(2)
 	}
-	for _, k := range sim.PairFaultKinds {
+	all := sim.PairFaultKinds
+	if base.Journals = journals; journals {
+		base.Disk, base.Torn = 2*time.Millisecond, 71
+		all = slices.Concat(all, sim.JournalFaultKinds)
+	}
+	for _, k := range all {
 		if kinds != "" && !slices.Contains(strings.Split(kinds, ","), string(k)) {
 			continue
 		}
@@ -117,7 +126,7 @@ func table(step, from, to, lasts time.Duration, kinds, takeover string, distance
 			s.Worlds = append(s.Worlds, sc)
 		}
 		t := s.Run(nil)
-		fmt.Printf("%-20s %4d worlds, double %d, %s\n", k, t.Worlds, t.Double, lost(t))
+		fmt.Printf("%-40s %4d worlds, double %d, %s\n", k, t.Worlds, t.Double, lost(t))
 		for _, w := range t.Wrong {
 			fmt.Println("   ", w)
 		}
