@@ -269,3 +269,50 @@ func TestDrainedStandbyIsTheLastResort(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// An earlier relay left all nodes paused, and the producer API of the one that is to lead does not answer. It is
+// asked again and again, and so is the other one: never all paused, if anybody can be resumed.
+func TestAllPausedIsFoundOut(t *testing.T) {
+	k := &calls{paused: map[string]bool{"a": true, "b": true}, fail: map[string]bool{"a": true, "b": true}}
+	c := newCourt(t, 3, apiMode)
+	c.before = func(p2pwire.Slot) { c.answerCalls(k) }
+	c.to(base - 20)
+	if c.event(core.EventAlarm, core.ReasonProducerAPI) == nil {
+		t.Fatal("no alarm")
+	}
+	k.fail["b"] = false
+	c.to(c.head.slot + 12)
+	if s := c.takeover(); k.paused["b"] || s.Lead != "b" {
+		t.Errorf("%+v, paused %v, calls %v", s, k.paused, k.log)
+	}
+	k.fail["a"] = false
+	c.to(c.head.slot + 6)
+	if k.paused["b"] || !k.paused["a"] {
+		t.Errorf("one runs and the other is paused again: %v, calls %v", k.paused, k.log)
+	}
+}
+
+// In the middle of our round the lead dies, and its successor's API does not answer: the next one is resumed at once,
+// and where there is none the API is asked until it does.
+func TestStandbyWhoseAPIFailsIsPassedOver(t *testing.T) {
+	k := &calls{paused: map[string]bool{}, fail: map[string]bool{}}
+	c := newCourt(t, 3, apiMode, func(cfg *core.Config) {
+		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: "d", Role: core.RoleProducer, Priority: -1, API: true})
+	})
+	d := c.open(core.Internal, "d").answers(0)
+	d.handshake(c.head, c.head)
+	c.before = func(p2pwire.Slot) { c.answerCalls(k); d.alive() }
+	c.to(base + 2*courtPeriod + 3)
+	if c.takeover().Lead != "a" || !k.paused["b"] || !k.paused["d"] {
+		t.Fatalf("%+v, %v", c.takeover(), k.log)
+	}
+	k.fail["b"] = true
+	c.die(c.a)
+	for range 10 {
+		c.answerCalls(k)
+		c.run(time.Millisecond)
+	}
+	if s := c.takeover(); s.Lead != "d" || k.paused["d"] {
+		t.Errorf("%+v, paused %v, calls %v", s, k.paused, k.log)
+	}
+}
