@@ -173,7 +173,7 @@ func (c *Core) SetClusterRole(now Instant, role ClusterRole, epoch uint64, why R
 		}
 	}
 	for _, n := range c.reign.nodes {
-		n.wish, n.asking = wishNone, false // another relay may have asked for something else meanwhile
+		n.wish, n.asking, n.said = wishNone, false, saidNothing // another relay may have asked for something else meanwhile
 	}
 	c.lineage.recheck = true
 	c.stepSoon()

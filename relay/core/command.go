@@ -1,9 +1,12 @@
 package core
 
+import "time"
+
 // Drain keeps a node from leading and lets another one lead, outside our runs, so that it can be
-// stopped at no cost: it can when NodeStatus shows it drained and armed, or absent. It is refused if
-// nobody else could lead, or if the node is the only one that votes for our finalizer. force does it
-// now, whatever it costs.
+// stopped at no cost: it can when NodeStatus shows it drained and armed, or absent. With takeover api the lead
+// also changes between two slots of a run that never ends. It is refused if nobody else could lead, if the node
+// is the only one that votes for our finalizer, or if our runs are too close for the leash. force does it now,
+// whatever it costs.
 func (c *Core) Drain(now Instant, name string, force bool) error {
 	c.enter(now)
 	defer c.settle()
@@ -26,6 +29,9 @@ func (c *Core) Drain(now Instant, name string, force bool) error {
 		}
 		if n.cfg.Role.produces() && next == nil {
 			return refused(ErrUnsafe, "no other node could lead: %s", c.whyNobody(n))
+		}
+		if never, most := c.neverChangeable(); never && name == t.lead {
+			return c.tooClose(name, most)
 		}
 	}
 	n.drained = true
@@ -55,7 +61,8 @@ func (c *Core) Undrain(now Instant, name string) error {
 	return nil
 }
 
-// SetLead makes a node lead, as soon as that is possible outside our runs; force does it now.
+// SetLead makes a node lead, as soon as that is possible outside our runs, or with takeover api between two slots
+// of a run that never ends. It is refused if that is never possible. force does it now.
 func (c *Core) SetLead(now Instant, name string, force bool) error {
 	c.enter(now)
 	defer c.settle()
@@ -88,9 +95,19 @@ func (c *Core) SetLead(now Instant, name string, force bool) error {
 	case c.ails(n) != "":
 		return refused(ErrUnsafe, "%s: %s", name, c.ails(n))
 	}
+	if never, most := c.neverChangeable(); never {
+		return c.tooClose(t.lead, most)
+	}
 	t.wanted = name
 	c.stepSoon()
 	return nil
+}
+
+// tooClose refuses a change of the lead that would never be carried out.
+func (c *Core) tooClose(lead string, most time.Duration) error {
+	return refused(ErrUnsafe, "our rounds are %.0f s apart at most, and %s would go on producing for %.1f s when its votes are withheld: "+
+		"both would make blocks of our next round. A lower vote_timeout (and production-pause-vote-timeout-ms), or takeover: api, allows it",
+		most.Seconds(), lead, c.quietTakes().Seconds())
 }
 
 // standbyFor is a node that could lead instead of n, fit and not drained.

@@ -35,12 +35,14 @@ func (c *Core) setLead(n *node, why Reason) {
 	if o := t.find(old); o != nil && why == ReasonLeadUnfit {
 		lacked = c.unfit(o)
 	}
-	t.lead, t.known, t.wanted = n.cfg.Name, true, ""
+	t.lead, t.known, t.wanted, t.passing = n.cfg.Name, true, "", passing{}
 	c.release(n)
 	if o := t.find(old); o != nil && o.cfg.Role.produces() {
 		c.setHeld(o, true) // with the API, it is paused when the new lead was resumed
 	}
-	t.changes++
+	if old != "" {
+		t.changes++ // else it is the first one
+	}
 	t.unfit = 0
 	t.past[t.nextPast] = leadChange{at: c.wall(), node: t.lead, previous: old, why: why}
 	t.nextPast = (t.nextPast + 1) % len(t.past)
@@ -122,6 +124,10 @@ func (c *Core) releaseStep(n *node) {
 	}
 	n.pending = false
 	c.giveBack(n)
+	n.looks = c.now.Mono + c.cfg.Takeover.ReleasePause
+	if n.cfg.API && n.said != saidRunning {
+		c.stepAt(n.looks)
+	}
 }
 
 // releasesDue goes on with releases.
@@ -151,9 +157,17 @@ func (c *Core) standby(except *node) *node {
 	return best
 }
 
+// ready tells whether a node could make our next block.
+func (c *Core) ready(n *node) bool {
+	return c.lacks(n) == "" && !n.applied.stuck() && (!n.held || c.armed(n))
+}
+
 // fitter tells whether a would take over better than b.
 func (c *Core) fitter(a, b *node) bool {
+	in, _ := c.run()
 	for _, f := range [...]func(*node) bool{
+		func(n *node) bool { return !in || c.ready(n) }, // one that is drained is better than none
+		func(n *node) bool { return c.reign.known || n.said == saidRunning },
 		func(n *node) bool { return !n.drained },
 		func(n *node) bool { return c.ails(n) == "" },
 		func(n *node) bool { return !n.applied.stuck() },
@@ -203,7 +217,13 @@ func (c *Core) chooseLead() {
 		if l.s == nil && l.lost {
 			c.leadDown(l) // somebody may be back who can be released
 		}
-		return // else watchRun sees to it
+		if n := c.standby(l); t.mode == TakeoverAPI && l.fault != "" && l.said == saidPaused && n != nil && c.ready(n) {
+			t.releases++
+			c.setLead(n, ReasonLeadUnfit) // it could not be resumed
+			return
+		}
+		c.passOn() // else watchRun sees to it
+		return
 	}
 	why := ""
 	switch {
@@ -230,22 +250,8 @@ func (c *Core) chooseLead() {
 		return
 	}
 	t.unfit = 0
-	if until < c.cfg.Takeover.VoteTimeout+armAfter+unfitFor {
-		return // the one that leads now would still produce in our next run
-	}
-	if t.wanted == t.lead {
-		t.wanted = ""
-	}
-	if w := t.find(t.wanted); w != nil && w.s != nil && c.ails(w) == "" {
-		c.setLead(w, ReasonLeadOrdered)
-		return
-	}
-	switch n := c.standby(l); {
-	case n == nil || c.ails(n) != "" || n.drained:
-	case l.drained:
-		c.setLead(n, ReasonLeadDrained)
-	case c.cfg.Takeover.Failback && n.cfg.Priority > l.cfg.Priority && c.armed(n):
-		c.setLead(n, ReasonLeadFailback)
+	if n, why := c.preferred(l); n != nil && c.changeable(until) {
+		c.setLead(n, why)
 	}
 }
 
@@ -259,7 +265,7 @@ func (c *Core) producing() bool {
 // node does not matter.
 func (c *Core) unfit(l *node) string {
 	why := c.ails(l)
-	if why == "" && c.reign.mode == TakeoverAPI && l.fault != "" {
+	if why == "" && c.reign.mode == TakeoverAPI && l.fault != "" && l.said != saidRunning {
 		why = "producer API: " + l.fault
 	}
 	if why == "" && l.applied.stuck() {
@@ -275,9 +281,9 @@ func (c *Core) unfit(l *node) string {
 func (c *Core) leadKnowable() bool {
 	t := &c.reign
 	switch {
-	case t.up == 0 || c.since(t.up) < leadSettle:
+	case t.upLead == 0 || c.since(t.upLead) < leadSettle:
 		return false
-	case c.since(t.up) >= leadWait:
+	case c.since(t.upLead) >= leadWait:
 		return true
 	}
 	for _, n := range t.nodes {

@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -99,5 +100,219 @@ func TestVotesByAKeyThatIsNotConfigured(t *testing.T) {
 	}
 	if told != 1 {
 		t.Errorf("%d alarms: only our key is ours, and it is told once", told)
+	}
+}
+
+// auto: the producer APIs are used until votes of foreign finalizers are heard, then the leash. Who leads goes on,
+// and what was paused by its API is resumed: no vote does that.
+func TestAutoResumesWhatItPaused(t *testing.T) {
+	k := &calls{paused: map[string]bool{}}
+	c := newCourt(t, 0, apiMode, func(cfg *core.Config) { cfg.Takeover.Mode = core.TakeoverAuto })
+	c.before = func(p2pwire.Slot) { c.answerCalls(k) }
+	c.to(base - 20)
+	if s := c.takeover(); s.Mode != core.TakeoverAPI || !k.paused["b"] || k.paused["a"] {
+		t.Fatalf("%+v, %v", s, k.log)
+	}
+	c.voters = 3 // the network's peers are there now
+	for slot := base - 19; c.takeover().Mode == core.TakeoverAPI && slot < base+2*courtPeriod; slot++ {
+		c.to(slot)
+	}
+	if s := c.takeover(); s.Mode != core.TakeoverLeash || s.Lead != "a" || c.state("b") == core.NodeArmed {
+		t.Fatalf("%+v", s)
+	}
+	c.b.clear()
+	c.to(base + 2*courtPeriod)
+	if s := c.takeover(); k.paused["a"] || k.paused["b"] || s.Lead != "a" || c.state("b") != core.NodeArmed || foreign(c.b) > 0 {
+		t.Errorf("%+v; paused by their API: %v; calls %v", s, k.paused, k.log)
+	}
+}
+
+// An earlier relay used the producer APIs and left nodes paused. This one does not use them: it asks, and resumes.
+func TestNodesLeftPausedAreResumed(t *testing.T) {
+	for _, mode := range []core.Takeover{core.TakeoverRace, core.TakeoverLeash, core.TakeoverAuto} {
+		k := &calls{paused: map[string]bool{"a": true, "b": true}}
+		c := newCourt(t, 3, apiMode, func(cfg *core.Config) { cfg.Takeover.Mode = mode })
+		c.before = func(p2pwire.Slot) { c.answerCalls(k) }
+		c.to(base - 24)
+		if k.paused["a"] || k.paused["b"] {
+			t.Errorf("%s: 7 s after the start paused: %v; calls %v", mode, k.paused, k.log)
+		}
+		c.to(base + courtPeriod)
+		if c.takeover().Mode != core.TakeoverRace && c.state("b") != core.NodeArmed {
+			t.Errorf("%s: B is %s", mode, c.state("b"))
+		}
+		if n := len(k.log); n != 4 {
+			t.Errorf("%s: asked once and resumed once each, got %v", mode, k.log)
+		}
+		// Its host is restarted, with pause-on-startup.
+		k.paused["b"], k.log = true, nil
+		c.die(c.b)
+		c.to(c.head.slot + 4)
+		c.b = c.open(core.Internal, "b").answers(0)
+		c.b.handshake(c.head, c.head)
+		c.to(base + 2*courtPeriod - 1)
+		if k.paused["b"] {
+			t.Errorf("%s: B was started paused and stays so; calls %v", mode, k.log)
+		}
+	}
+}
+
+// A standby that is paused by its API is quiet, and stays so while our run is near: it is resumed when it is
+// released, behind the block upon which it looks.
+func TestPausedStandbyIsResumedWhenReleased(t *testing.T) {
+	k := &calls{paused: map[string]bool{"b": true}}
+	c := inRound(t, 4, apiMode, func(cfg *core.Config) { cfg.Takeover.Mode = core.TakeoverLeash })
+	c.before = func(p2pwire.Slot) { c.answerCalls(k) }
+	k.paused["b"], k.paused["a"] = false, true // B makes the round
+	c.to(base + 8)
+	if !k.paused["a"] || c.takeover().Lead != "b" {
+		t.Fatalf("%v; %+v", k.log, c.takeover())
+	}
+	tip := c.head
+	c.a.clear()
+	c.die(c.b)
+	c.run(70 * time.Millisecond)
+	given := false
+	for range 40 {
+		given = given || c.a.has(tip.frame)
+		if c.answerCalls(k); !k.paused["a"] && !given {
+			t.Fatal("A was resumed before it was given the newest block")
+		}
+		c.run(time.Millisecond)
+	}
+	if k.paused["a"] {
+		t.Errorf("A leads and is paused; calls %v, %+v", k.log, c.takeover())
+	}
+}
+
+// Planned maintenance: drain and lead are accepted, and then happen before our next round but one, however close
+// our rounds are.
+func TestDrainHappens(t *testing.T) {
+	for _, mode := range []core.Takeover{core.TakeoverLeash, core.TakeoverAPI} {
+		for _, drain := range []bool{true, false} {
+			k := &calls{paused: map[string]bool{}}
+			c := newCourt(t, 3, func(cfg *core.Config) {
+				if mode == core.TakeoverAPI {
+					apiMode(cfg)
+				}
+				cfg.Takeover.VoteTimeout = 10 * time.Second // 12 s are between our rounds: auto takes the leash
+			})
+			c.before = func(p2pwire.Slot) { c.answerCalls(k) }
+			first := base + 3*courtPeriod
+			c.to(first - 12)
+			if s := c.takeover(); s.Mode != mode {
+				t.Fatalf("%s: %+v", mode, s)
+			}
+			order := func() error { return c.c.SetLead(c.now, "b", false) }
+			if drain {
+				order = func() error { return c.c.Drain(c.now, "a", false) }
+			}
+			k.log = nil
+			if err := order(); err != nil {
+				t.Fatalf("%s: refused: %v", mode, err)
+			}
+			if mode == core.TakeoverAPI {
+				// At once, and the one that is to lead is resumed before the other one is paused.
+				c.to(first - 9)
+				if got := strings.Join(k.log, ", "); got != "resume b, pause a" {
+					t.Errorf("calls: %s", got)
+				}
+			}
+			for i := range p2pwire.Slot(courtPeriod + 12) {
+				c.to(first - 8 + i)
+				if c.takeover().Lead == "b" {
+					c.lead = c.b
+				}
+			}
+			if s := c.takeover(); s.Lead != "b" || s.Releases > 0 || c.state("a") != core.NodeArmed {
+				t.Errorf("%s, drain %t: a round later: %+v", mode, drain, s)
+			}
+		}
+	}
+}
+
+// With the leash a change of the lead takes the vote timeout. Where our rounds are closer it is refused, with the
+// reason, unless it is forced.
+func TestChangesThatCannotHappenAreRefused(t *testing.T) {
+	c, _ := settled(t, 20, func(cfg *core.Config) {
+		cfg.Takeover.Mode, cfg.Takeover.VoteTimeout = core.TakeoverLeash, 10500*time.Millisecond
+	})
+	for name, err := range map[string]error{"drain a": c.c.Drain(c.now, "a", false), "lead b": c.c.SetLead(c.now, "b", false)} {
+		if !errors.Is(err, core.ErrUnsafe) || !strings.Contains(err.Error(), "our rounds are 12 s apart at most") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := c.c.Drain(c.now, "b", false); err != nil {
+		t.Errorf("B does not lead: %v", err)
+	}
+	if err := c.c.SetLead(c.now, "b", true); err != nil || c.takeover().Lead != "b" {
+		t.Errorf("forced: %v, %s leads", err, c.takeover().Lead)
+	}
+}
+
+// The standby is drained, and another one has only just been started. The lead dies in the middle of our round:
+// the one that is armed is the last resort.
+func TestDrainedStandbyIsTheLastResort(t *testing.T) {
+	c, first := settled(t, 0, func(cfg *core.Config) {
+		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: "d", Role: core.RoleProducer, Priority: -1})
+	})
+	if err := c.c.Drain(c.now, "b", true); err != nil {
+		t.Fatal(err)
+	}
+	d := c.open(core.Internal, "d").answers(0)
+	d.handshake(c.head, c.head)
+	c.before = func(p2pwire.Slot) { d.alive() }
+	c.to(first + 3)
+	c.lead = nil // it is there, and makes nothing
+	c.until(first+4, -20*time.Millisecond)
+	if s := c.takeover(); s.Lead != "b" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// An earlier relay left all nodes paused, and the producer API of the one that is to lead does not answer. It is
+// asked again and again, and so is the other one: never all paused, if anybody can be resumed.
+func TestAllPausedIsFoundOut(t *testing.T) {
+	k := &calls{paused: map[string]bool{"a": true, "b": true}, fail: map[string]bool{"a": true, "b": true}}
+	c := newCourt(t, 3, apiMode)
+	c.before = func(p2pwire.Slot) { c.answerCalls(k) }
+	c.to(base - 20)
+	if c.event(core.EventAlarm, core.ReasonProducerAPI) == nil {
+		t.Fatal("no alarm")
+	}
+	k.fail["b"] = false
+	c.to(c.head.slot + 12)
+	if s := c.takeover(); k.paused["b"] || s.Lead != "b" {
+		t.Errorf("%+v, paused %v, calls %v", s, k.paused, k.log)
+	}
+	k.fail["a"] = false
+	c.to(c.head.slot + 6)
+	if k.paused["b"] || !k.paused["a"] {
+		t.Errorf("one runs and the other is paused again: %v, calls %v", k.paused, k.log)
+	}
+}
+
+// In the middle of our round the lead dies, and its successor's API does not answer: the next one is resumed at once,
+// and where there is none the API is asked until it does.
+func TestStandbyWhoseAPIFailsIsPassedOver(t *testing.T) {
+	k := &calls{paused: map[string]bool{}, fail: map[string]bool{}}
+	c := newCourt(t, 3, apiMode, func(cfg *core.Config) {
+		cfg.Nodes = append(cfg.Nodes, core.NodeConfig{Name: "d", Role: core.RoleProducer, Priority: -1, API: true})
+	})
+	d := c.open(core.Internal, "d").answers(0)
+	d.handshake(c.head, c.head)
+	c.before = func(p2pwire.Slot) { c.answerCalls(k); d.alive() }
+	c.to(base + 2*courtPeriod + 3)
+	if c.takeover().Lead != "a" || !k.paused["b"] || !k.paused["d"] {
+		t.Fatalf("%+v, %v", c.takeover(), k.log)
+	}
+	k.fail["b"] = true
+	c.die(c.a)
+	for range 10 {
+		c.answerCalls(k)
+		c.run(time.Millisecond)
+	}
+	if s := c.takeover(); s.Lead != "d" || k.paused["d"] {
+		t.Errorf("%+v, paused %v, calls %v", s, k.paused, k.log)
 	}
 }

@@ -144,11 +144,18 @@ type calls struct {
 
 func (c *court) answerCalls(k *calls) {
 	for _, q := range c.c.ControlRequests(nil) {
-		k.log = append(k.log, map[bool]string{true: "pause ", false: "resume "}[q.Pause]+q.Node)
+		word := map[bool]string{true: "pause ", false: "resume "}[q.Pause]
+		if q.Ask {
+			word = "ask "
+		}
+		k.log = append(k.log, word+q.Node)
 		var err error
-		if k.fail[q.Node] {
+		switch {
+		case k.fail[q.Node]:
 			err = errors.New("connection refused")
-		} else {
+		case q.Ask:
+			q.Pause = k.paused[q.Node]
+		default:
 			k.paused[q.Node] = q.Pause
 		}
 		c.c.ControlDone(c.now, q, err)

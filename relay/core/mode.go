@@ -51,14 +51,17 @@ func (c *Core) chooseMode() {
 // enforce puts a way into force.
 func (c *Core) enforce(mode Takeover, why string) {
 	t := &c.reign
-	changed := mode != t.mode
-	t.mode, t.why, t.known, t.lead = mode, why, false, ""
+	changed, led := mode != t.mode, t.on() && t.known
+	t.mode, t.why, t.passing = mode, why, passing{}
+	if !led || !t.on() {
+		t.known, t.lead = false, "" // else who leads goes on
+	}
 	for _, n := range t.nodes {
 		if n.cfg.Role.produces() {
 			if changed {
-				n.wish = wishNone
+				n.wish, n.quiet, n.seen = wishNone, c.now.Mono, 0
 			}
-			c.setHeld(n, t.on())
+			c.setHeld(n, t.on() && n.cfg.Name != t.lead)
 		}
 	}
 	c.note(Event{Kind: EventTakeover, Detail: mode.String() + ": " + why})
@@ -123,7 +126,7 @@ func (c *Core) againstLeash() (why string, sure bool) {
 		}
 	}
 	least := c.cfg.Takeover.VoteTimeout + armAfter
-	gap, known := c.runGap()
+	gap, _, known := c.runGaps()
 	switch {
 	case producing < 2 && stray != "":
 		return stray + " goes on producing without votes, and then there is only one to choose from", true
@@ -141,26 +144,28 @@ func (c *Core) againstLeash() (why string, sure bool) {
 	return "", true
 }
 
-// runGap is the time between our runs, as far as the schedule is known.
-func (c *Core) runGap() (time.Duration, bool) {
+// runGaps is the least and the most time between our runs, as far as the schedule is known. Rounds of ours that
+// follow each other have none between them; of a schedule that is ours alone both are 0.
+func (c *Core) runGaps() (least, most time.Duration, known bool) {
 	b := &c.slots.rounds
 	if b.period == 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	now := p2pwire.SlotAt(c.wall()).Round()
-	last, least := uint32(0), uint32(0)
+	last := uint32(0)
 	for r := now - min(now, b.period); r <= now+b.period; r++ {
 		x := b.known(r)
 		if x == nil || !(x.own || x.expected) || c.own[x.producer] == nil {
 			continue
 		}
-		if d := r - last; last != 0 && (least == 0 || d < least) {
-			least = d
+		if last != 0 {
+			d := time.Duration(r-last-1) * p2pwire.RoundSlots * p2pwire.SlotDuration
+			if !known || d < least {
+				least = d
+			}
+			most, known = max(most, d), true
 		}
 		last = r
 	}
-	if least == 0 {
-		return 0, false
-	}
-	return time.Duration(least-1) * p2pwire.RoundSlots * p2pwire.SlotDuration, true
+	return least, most, known
 }

@@ -25,6 +25,7 @@ type takeover struct {
 	next     time.Duration // Mono of the next step
 	blind    time.Duration // until then nothing is decided: this relay stood still
 	up       time.Duration // when the first node was there; 0: none so far
+	upLead   time.Duration // the same of nodes that may lead
 	foreign  time.Duration // when a vote of a foreign finalizer came last
 	ourVote  time.Duration // when a vote of our finalizers came last; 0: never
 	voteless bool          // the network gives no votes
@@ -36,6 +37,9 @@ type takeover struct {
 	against  time.Duration // since when something speaks against it; 0: nothing does
 
 	wishes   []ControlRequest
+	passing  passing
+	doubt    time.Duration // api: since when no node is known to run; 0: one is
+	freeAt   time.Duration // api: when the next one is resumed for that
 	releases uint64
 	changes  uint64
 	past     [32]leadChange // ring
@@ -59,6 +63,7 @@ type node struct {
 	freed   time.Duration // when it was released last
 	pending bool          // it is being released: votes at votesAt, then the block upon which it looks
 	votesAt time.Duration
+	looks   time.Duration // when it can have looked at the block upon which it was released
 	gave    time.Duration // when it was given a block last, while held; 0: not yet
 	back    p2pwire.ID    // the block it is kept behind; zero: none
 	stray   time.Duration // when it last produced although it should have been quiet; 0: never
@@ -67,20 +72,12 @@ type node struct {
 	voted   time.Duration // when it voted last; 0: never
 	applied appliedProbe
 
-	wish   wish // api: what its producer API was asked last
+	wish   wish
 	asking bool
 	asked  time.Duration
-	fault  string // api: why the last call failed
-	paused bool   // api: it said so
+	fault  string // why the last call failed
+	said   said
 }
-
-type wish uint8
-
-const (
-	wishNone wish = iota
-	wishPause
-	wishResume
-)
 
 const (
 	// armAfter is how long, beyond production-pause-vote-timeout-ms, a node without votes may still
@@ -151,16 +148,20 @@ func (c *Core) nodeUp(s *session) {
 	if t.up == 0 {
 		t.up = max(c.now.Mono, 1)
 	}
+	if t.upLead == 0 && n.cfg.Role.produces() {
+		t.upLead = max(c.now.Mono, 1)
+	}
 	n.s, n.lastID, n.lost, n.back, n.pending = s, s.id, false, p2pwire.ID{}, false
 	if n.proc != s.peerID {
 		n.proc, n.gave = s.peerID, 0
 		n.stray, n.mute, n.held = 0, false, false
+		n.said = saidNothing
 	}
 	if n.hung {
 		n.quiet, n.seen = c.now.Mono, 0 // see watchHung
 	}
 	n.hung, n.applied = false, appliedProbe{}
-	n.voted, n.wish, n.paused = 0, wishNone, false // what it is now is not known
+	n.voted, n.wish, n.asking, n.fault = 0, wishNone, false, ""
 	s.node = n
 	if c.cfg.Takeover.Mode == TakeoverRace || !n.cfg.Role.produces() {
 		return
@@ -231,7 +232,7 @@ func (c *Core) armed(n *node) bool {
 	case !n.held || n.stray != 0:
 		return false
 	case c.reign.mode == TakeoverAPI:
-		return n.paused
+		return n.said == saidPaused
 	}
 	return c.armedIn(n) <= 0
 }
@@ -251,7 +252,7 @@ func (c *Core) strayed(n *node, e *block) {
 		return
 	}
 	if t.mode == TakeoverAPI {
-		if n.paused && c.since(n.asked) > armAfter {
+		if n.said == saidPaused && c.since(n.asked) > armAfter {
 			n.stray = c.now.Mono
 			c.alarm(ReasonCannotHold, n.s, e)
 		}
@@ -276,7 +277,7 @@ func (c *Core) lacks(n *node) string {
 	case why != "":
 	case c.reign.mode == TakeoverLeash && n.held && c.reserveOf(n) == 0:
 		return "no vote in reserve that it never had"
-	case c.reign.mode == TakeoverAPI && n.fault != "":
+	case n.fault != "" && (c.reign.mode == TakeoverAPI || n.said == saidPaused):
 		return "producer API: " + n.fault
 	}
 	return why

@@ -143,7 +143,7 @@ const (
 	ReasonPairSettings
 	ReasonMemberAside
 	ReasonFinalizerUnlisted
-	ReasonNodesFreed
+	ReasonNodeFreed
 
 	numReasons
 )
@@ -281,7 +281,7 @@ var reasonTexts = [numReasons]reasonText{
 	ReasonMemberAside:      {"member_aside", "this member of the quorum takes no part: its disk failed, is full or slow, or lost what it had confirmed"},
 
 	ReasonFinalizerUnlisted: {"finalizer_unlisted", "our nodes vote by a finalizer key that is not configured: its votes leave, but it is not known beforehand to be ours"},
-	ReasonNodesFreed:        {"nodes_freed", "no node was known to produce, so the producer API was asked to resume all of them"},
+	ReasonNodeFreed:         {"node_freed", "no node was known to produce, so this one was resumed by its producer API"},
 }
 
 // String is the reason as it stands in logs, metrics and JSON.

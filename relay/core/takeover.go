@@ -110,11 +110,14 @@ func (t *TakeoverConfig) setDefaults() {
 	dur(&t.ReleasePause, 10*time.Millisecond)
 }
 
-// ControlRequest asks the driver for a call of a node's producer API: POST /v1/producer/pause or
-// resume. The driver answers with ControlDone, in any order, and within a bounded time.
+// ControlRequest asks the driver for a call of a node's producer API: POST /v1/producer/pause, resume,
+// or paused if Ask is set. The driver answers with ControlDone, in any order, and within a bounded time.
 type ControlRequest struct {
 	Node  string
 	Pause bool
+	// Ask wants to know whether the node is paused: in ControlDone, Pause is the answer. nodeos says so as well of
+	// a node that pauses for want of votes.
+	Ask bool
 }
 
 // Why a command is refused; the error that a command returns wraps one of them.
@@ -183,7 +186,8 @@ type TakeoverStatus struct {
 	Lead string `json:"lead"`
 	// NextRunInNs is when our next run begins as far as the schedule is known, else 0.
 	NextRunInNs int64 `json:"next_run_in_ns,omitempty"`
-	// Releases counts nodes that were released because the lead failed, LeadChanges all changes.
+	// Releases counts nodes that were released because the lead failed, LeadChanges all changes from one lead
+	// to another.
 	Releases    uint64       `json:"releases"`
 	LeadChanges uint64       `json:"lead_changes"`
 	Nodes       []NodeStatus `json:"nodes"`

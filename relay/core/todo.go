@@ -44,7 +44,7 @@ var reasonToDo = [numReasons]string{
 	ReasonWithheldInPublic: "Find the node's other way out: no p2p-peer-address besides the relay, no open p2p port.",
 
 	ReasonFinalizerUnlisted: "Add the key to producers[].finalizer_keys, and take out the one that is not used any more. If it is not yours, see by which way the node gets the votes of others.",
-	ReasonNodesFreed:        "Look at nodes[].api of the node that should lead, and whether it runs. It ends by itself as soon as one node is known to produce.",
+	ReasonNodeFreed:         "Look at nodes[].api of the node that should lead, and whether it runs. It ends by itself as soon as one node is known to produce.",
 }
 
 // ToDo says what an operator does about it, empty where there is nothing to do.

@@ -61,10 +61,10 @@ func (c *Core) takeoverDue() {
 		return
 	}
 	defer c.tellLead()
-	if !t.asked {
-		return
+	if t.asked {
+		c.chooseMode()
 	}
-	c.chooseMode()
+	c.resumeLeft()
 	if !t.on() {
 		return
 	}

@@ -18,9 +18,9 @@ const maxReply = 64 << 10
 // errNotNodeos: who answers is no producer API.
 var errNotNodeos = errors.New("the answer is not nodeos'")
 
-// call makes one call of a producer API and returns when nodeos has done it. nodeos answers 201 and
-// {"result":"ok"} (producer_api_plugin), and an error as JSON with its status.
-func call(ctx context.Context, client *http.Client, address string) error {
+// call makes one call of a producer API and gives nodeos' answer to read when it has done it. nodeos answers 201 and
+// {"result":"ok"}, or true or false to paused (producer_api_plugin), and an error as JSON with its status.
+func call(ctx context.Context, client *http.Client, address string, read func(answer []byte) error) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader("{}"))
 	if err != nil {
 		return err
@@ -46,10 +46,28 @@ func call(ctx context.Context, client *http.Client, address string) error {
 	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("status %d: %s", resp.StatusCode, complaint(text))
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) || !json.Valid(text) {
-		return fmt.Errorf("status %d: %w", resp.StatusCode, errNotNodeos)
+	if err := read(bytes.TrimSpace(text)); err != nil {
+		return fmt.Errorf("status %d: %w", resp.StatusCode, err)
 	}
 	return nil
+}
+
+// confirmed reads the answer to pause and resume.
+func confirmed(answer []byte) error {
+	if !bytes.HasPrefix(answer, []byte("{")) || !json.Valid(answer) {
+		return errNotNodeos
+	}
+	return nil
+}
+
+// told reads the answer to paused.
+func told(paused *bool) func(answer []byte) error {
+	return func(answer []byte) error {
+		if *paused = string(answer) == "true"; !*paused && string(answer) != "false" {
+			return errNotNodeos
+		}
+		return nil
+	}
 }
 
 // complaint finds the words in an error of nodeos'.

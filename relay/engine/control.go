@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"bprelay/relay/core"
@@ -20,6 +21,7 @@ var errNoAPI = errors.New("no producer API is configured")
 type controls struct {
 	client *http.Client
 	nodes  map[string]*controlled
+	here   map[string]bool // connected when the loop ended
 }
 
 // controlled is one node's producer API.
@@ -29,6 +31,8 @@ type controlled struct {
 	wish chan core.ControlRequest
 	// paused is what the last call left behind. Only the loop looks.
 	paused pausedState
+	// resumed: the last call that had an answer resumed it.
+	resumed bool
 }
 
 // pausedState is what is known of a node's production by our own calls.
@@ -112,7 +116,10 @@ func (lp *loop) askControls() {
 
 // controlDone brings the answer to a call.
 func (lp *loop) controlDone(n *controlled, r core.ControlRequest, err error) {
-	n.paused = n.paused.after(r.Pause, err)
+	if !r.Ask {
+		n.paused = n.paused.after(r.Pause, err)
+		n.resumed = !r.Pause && (err == nil || n.resumed)
+	}
 	if lp.stopped {
 		return
 	}
@@ -131,7 +138,7 @@ func (e *Engine) control(n *controlled) {
 			return
 		case r := <-n.wish:
 			began := time.Now()
-			err := e.callNode(n, r)
+			r, err := e.callNode(e.ctx, e.loop.controls.client, n, r)
 			if !e.post(func() { e.loop.controlDone(n, r, err) }) || e.ctx.Err() != nil {
 				return
 			}
@@ -146,6 +153,17 @@ func (e *Engine) control(n *controlled) {
 			failing = err != nil
 		}
 	}
+}
+
+// running are the nodes that our calls resumed and that were connected to the end.
+func (c *controls) running() (names []string) {
+	for _, n := range c.nodes {
+		if n.resumed && c.here[n.name] {
+			names = append(names, n.name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // leftPaused are the nodes that our calls paused, or may have paused, and did not resume.
@@ -163,10 +181,10 @@ func (c *controls) leftPaused() (paused, maybe []string) {
 	return paused, maybe
 }
 
-// sayLeftPaused tells of nodes that nobody resumes when the relay is gone. It does not resume them
-// itself: whoever looks after the end, the relay's next start or a person, finds one node that
-// produces and not several, and the nodes have no other way out than a relay anyway.
-func (e *Engine) sayLeftPaused() {
+// leavePaused looks after the nodes that our calls paused, when nothing calls any more. Where a node still runs, the
+// others stay as they are: whoever looks after the end, the relay's next start or a person, finds one node that
+// produces and not several. Where none is known to, all of them are resumed. In a cluster another relay sees to it.
+func (e *Engine) leavePaused(ctx context.Context) {
 	if e.loop == nil || e.loop.controls == nil {
 		return
 	}
@@ -174,22 +192,63 @@ func (e *Engine) sayLeftPaused() {
 	if len(paused)+len(maybe) == 0 {
 		return
 	}
-	e.log.Error("nodes are left paused: they produce nothing until a relay or a person resumes them",
-		"paused", paused, "maybe_paused", maybe, "resume_by", "POST /v1/producer/resume")
+	if e.cfg.Cluster != nil {
+		e.log.Info("nodes are left paused: the cluster's active relay has them in hand", "paused", paused, "maybe_paused", maybe)
+		return
+	}
+	running := e.loop.controls.running()
+	if len(running) == 0 {
+		e.resumeAll(ctx)
+		return
+	}
+	e.log.Error("nodes are left paused, and this relay was the only one in front of them: they produce nothing until a relay or a "+
+		"person resumes them", "running", running, "paused", paused, "maybe_paused", maybe, "resume_by", "POST /v1/producer/resume")
+}
+
+// resumeAll resumes the nodes that are, or may be, paused, all at once. It takes as long as one call at most.
+func (e *Engine) resumeAll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.APITimeout)
+	defer cancel()
+	last := newControls(&e.cfg, func(_ context.Context, network, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address) // not e.dialAPI: that has ended
+	})
+	defer last.client.CloseIdleConnections()
+	var wg sync.WaitGroup
+	for _, n := range e.loop.controls.nodes {
+		if n.paused == notPaused {
+			continue
+		}
+		wg.Go(func() {
+			if _, err := e.callNode(ctx, last.client, n, core.ControlRequest{Node: n.name}); err != nil {
+				e.log.Error("a node may be left paused: it produces nothing until a relay or a person resumes it", "node", n.name, "error", err)
+				return
+			}
+			e.log.Warn("node resumed at the end: no other one was known to produce", "node", n.name)
+		})
+	}
+	wg.Wait()
 }
 
 func callName(r core.ControlRequest) string {
-	if r.Pause {
+	switch {
+	case r.Ask:
+		return "paused"
+	case r.Pause:
 		return "pause"
 	}
 	return "resume"
 }
 
-func (e *Engine) callNode(n *controlled, r core.ControlRequest) error {
-	ctx, cancel := context.WithTimeout(e.ctx, e.cfg.APITimeout)
+// callNode carries a request out; of a question Pause is the answer.
+func (e *Engine) callNode(ctx context.Context, client *http.Client, n *controlled, r core.ControlRequest) (core.ControlRequest, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.APITimeout)
 	defer cancel()
-	if err := call(ctx, e.loop.controls.client, n.base+"/v1/producer/"+callName(r)); err != nil {
-		return fmt.Errorf("%s %s: %w", callName(r), n.name, err)
+	read := confirmed
+	if r.Ask {
+		read = told(&r.Pause)
 	}
-	return nil
+	if err := call(ctx, client, n.base+"/v1/producer/"+callName(r), read); err != nil {
+		return r, fmt.Errorf("%s %s: %w", callName(r), n.name, err)
+	}
+	return r, nil
 }

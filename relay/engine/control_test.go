@@ -243,13 +243,17 @@ func TestControlNewestWins(t *testing.T) {
 	}
 }
 
-// Close does not wait for a node that does not answer, and says which nodes nobody will resume.
+// Where a node runs, Close does not wait for one that does not answer, and says which nodes nobody will resume.
 func TestCloseLeavesPausedNodes(t *testing.T) {
 	stuck := serveAPI(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	paused, resumed, never := serveAPI(t, nil), serveAPI(t, nil), serveAPI(t, nil)
 	var text bytes.Buffer
 	e, h := withAPIs(t, slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelError})), stuck.URL, paused.URL, resumed.URL, never.URL)
+	node := serve(t)
+	e.cfg.Nodes[2].Dial = node.address()
 	start(t, e)
+	node.next(t)
+	soon(t, "a session", func() bool { return look(t, e, func() int { return len(h.sessions) }) == 1 })
 	want(t, e, h, core.ControlRequest{Node: "n0", Pause: true}, core.ControlRequest{Node: "n1", Pause: true}, core.ControlRequest{Node: "n2", Pause: true})
 	answers(t, e, h, 2)
 	want(t, e, h, core.ControlRequest{Node: "n2"})
@@ -258,11 +262,54 @@ func TestCloseLeavesPausedNodes(t *testing.T) {
 	if err := e.Close(within(t)); err != nil {
 		t.Error(err)
 	}
-	if got := text.String(); !strings.Contains(got, "paused=[n1] maybe_paused=[n0]") || strings.Count(got, "\n") != 1 {
+	if got := text.String(); !strings.Contains(got, "running=[n2] paused=[n1] maybe_paused=[n0]") || strings.Count(got, "\n") != 1 {
 		t.Errorf("log: %s", got)
 	}
 	if slices.Contains(paused.seen(), resumeCall) {
 		t.Error("a node was resumed at the end")
+	}
+}
+
+// Where no node is known to run, Close resumes those that are paused: the one that was resumed last has gone.
+func TestCloseNeverLeavesAllPaused(t *testing.T) {
+	a, b, gone := serveAPI(t, nil), serveAPI(t, nil), serveAPI(t, nil)
+	e, h := withAPIs(t, quiet, a.URL, b.URL, gone.URL)
+	start(t, e)
+	want(t, e, h, core.ControlRequest{Node: "n0", Pause: true}, core.ControlRequest{Node: "n1", Pause: true}, core.ControlRequest{Node: "n2"})
+	answers(t, e, h, 3)
+	if err := e.Close(within(t)); err != nil {
+		t.Error(err)
+	}
+	for i, n := range []*nodeAPI{a, b} {
+		if got := n.seen(); !slices.Equal(got, []string{pauseCall, resumeCall}) {
+			t.Errorf("n%d saw %q", i, got)
+		}
+	}
+	if got := gone.seen(); !slices.Equal(got, []string{resumeCall}) {
+		t.Errorf("the node that was not paused saw %q", got)
+	}
+}
+
+// A node tells whether it is paused, and nothing else than true and false is an answer.
+func TestControlAsks(t *testing.T) {
+	text := ""
+	a := serveAPI(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(201); _, _ = io.WriteString(w, text) })
+	e, h := withAPIs(t, quiet, a.URL)
+	start(t, e)
+	for i, tt := range []struct {
+		text   string
+		paused bool
+		err    string
+	}{{"true", true, "<nil>"}, {"false\n", false, "<nil>"}, {"{}", false, "paused n0: status 201: " + errNotNodeos.Error()}} {
+		text = tt.text
+		want(t, e, h, core.ControlRequest{Node: "n0", Ask: true})
+		got := answers(t, e, h, i+1)
+		if got[i] != "n0 paused "+tt.err || look(t, e, func() bool { return h.told }) != tt.paused {
+			t.Errorf("%q: %s, paused %t", tt.text, got[i], h.told)
+		}
+	}
+	if got := a.seen(); !slices.Equal(got, slices.Repeat([]string{"POST /v1/producer/paused {}"}, 3)) {
+		t.Errorf("the node saw %q", got)
 	}
 }
 

@@ -23,7 +23,7 @@
 // The nodes' producer APIs are called beside the loop as well, by one goroutine for each node: one call
 // at a time, of what waits meanwhile only the newest, over connections that stay open. Every
 // core.ControlRequest is answered once, within APITimeout of its turn; a superseded one at once. At its
-// end the relay resumes nobody, and logs which nodes it leaves paused.
+// end the relay logs which nodes it leaves paused, or resumes them if no other node is known to produce.
 //
 // A pass is: one event (bytes, an end, a timer), then the core's wishes and close requests, then one write
 // (vectored, or of frames copied together where they are many and small) per session that has
@@ -44,7 +44,8 @@
 //
 // Both clocks are read once per event, and again for each core.Take, where the relay's own latency is
 // measured. One timer stands for all of the core's timers and the tick; when it fires, the loop is
-// woken.
+// woken. A loop that stood still reads every socket before it runs timers that are late: what a timer would
+// miss may have come meanwhile.
 //
 // # Failure
 //

@@ -255,7 +255,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.workers.Wait()
 	err := e.flush(ctx)
 	e.tearDown()
-	e.sayLeftPaused()
+	e.leavePaused(ctx)
 	return err
 }
 

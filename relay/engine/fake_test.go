@@ -39,6 +39,7 @@ type hub struct {
 	boom      bool     // panic on data
 	answers   []string // of a journal
 	wanted    []core.ControlRequest
+	told      bool     // the last answer's Pause
 	done      []string // answers to those, and commands
 	overdue   []core.SessionID
 	onOpen    func(h *hub, s *hubSession)
@@ -277,6 +278,7 @@ func (h *hub) ControlRequests(dst []core.ControlRequest) []core.ControlRequest {
 
 func (h *hub) ControlDone(_ core.Instant, r core.ControlRequest, err error) {
 	h.seen()
+	h.told = r.Pause
 	h.done = append(h.done, fmt.Sprint(r.Node, " ", callName(r), " ", err))
 }
 

@@ -201,7 +201,15 @@ func (lp *loop) flush() {
 }
 
 // halt is the last thing before gnet closes all connections: nothing is read or written any more.
-func (lp *loop) halt() { lp.stopped = true }
+func (lp *loop) halt() {
+	lp.stopped = true
+	lp.controls.here = map[string]bool{}
+	for _, k := range lp.links {
+		if k.info.Side == core.Internal {
+			lp.controls.here[k.info.Name] = true
+		}
+	}
+}
 
 // begin starts an event.
 func (lp *loop) begin() {

@@ -79,9 +79,12 @@ func (a *producerAPI) next(c *apiCalls) {
 			return
 		}
 		a.w.Call(r.Node, func(now simnet.Instant) {
-			if r.Pause {
+			switch {
+			case r.Ask:
+				r.Pause = n.Paused(now)
+			case r.Pause:
 				n.Pause()
-			} else {
+			default:
 				n.Resume(now)
 			}
 			a.w.At(a.w.Now().Mono+apiLatency, func() { answer(nil) })

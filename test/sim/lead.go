@@ -25,6 +25,8 @@ type LeadScenario struct {
 	// VoteTimeout is production-pause-vote-timeout-ms of our nodes; 0 means 6 s.
 	VoteTimeout time.Duration
 	Trx         time.Duration
+	// Alone makes ours the only producer: our run never ends.
+	Alone bool
 	// Vary is by how much the way from each of our nodes to the relay gets longer, anew for each slot.
 	Vary time.Duration
 	// Faults are played in our first judged round.
@@ -57,6 +59,13 @@ const (
 	LeadSlow  LeadFaultKind = "slow"
 )
 
+// What happens to the relay, and what an operator does: it is not the lead that is at fault.
+const (
+	RelayStall   LeadFaultKind = "relay stalls"
+	RelayRestart LeadFaultKind = "relay restarts"
+	LeadDrain    LeadFaultKind = "drain"
+)
+
 // LeadOutcome is what became of it.
 type LeadOutcome struct {
 	Report checker.Report
@@ -70,7 +79,8 @@ type LeadOutcome struct {
 	Forks    int // heads that the observer gave up for another branch
 	Status   core.Status
 	Events   []string
-	Lead     string // who led when the faults began
+	Lead     string   // who led when the faults began
+	Orders   []string // the answers to commands
 }
 
 type leadWorld struct {
@@ -84,15 +94,27 @@ type leadWorld struct {
 	signers map[p2pwire.Slot]map[p2pwire.ID][]string
 	rng     *rand.Rand
 	down    map[string]bool
+
+	startRelay func()
+	starts     int
 }
 
 // PlayLead plays a scenario.
 func PlayLead(sc LeadScenario) *LeadOutcome {
 	producers := []string{ourProducer, "bpbeta", "bpgamma", "bpdelta"}
+	voters := producers[1:]
+	if sc.Alone {
+		producers = producers[:1]
+	}
 	cfg := simnet.ChainConfig{Mode: sc.Mode, Seed: sc.Seed, Producers: producers}
 	ours := names("bp%d:1", sc.Nodes)
+	if sc.Alone && !sc.OwnKeys {
+		for _, p := range append([]string{ourProducer}, voters...) {
+			cfg.Finalizers = append(cfg.Finalizers, simnet.Finalizer{Description: p, Weight: 1})
+		}
+	}
 	if sc.OwnKeys {
-		for _, p := range producers[1:] {
+		for _, p := range voters {
 			cfg.Finalizers = append(cfg.Finalizers, simnet.Finalizer{Description: p, Weight: 1})
 		}
 		for _, n := range ours {
@@ -121,19 +143,29 @@ func PlayLead(sc LeadScenario) *LeadOutcome {
 	x.check = checker.New(check)
 	public := names("net%d:1", 3)
 	for i, addr := range public {
-		x.add(simnet.Config{Name: addr, Address: addr, Peers: append(append([]string(nil), public[:i]...), observerAddr), Producers: producers[i+1 : i+2], Finalizers: producers[i+1 : i+2], EnableStaleProduction: true})
+		c := simnet.Config{Name: addr, Address: addr, Peers: append(append([]string(nil), public[:i]...), observerAddr), Finalizers: voters[i : i+1], EnableStaleProduction: true}
+		if !sc.Alone {
+			c.Producers = voters[i : i+1]
+		}
+		x.add(c)
 	}
 	x.add(simnet.Config{Name: observerAddr, Address: observerAddr, Peers: []string{relayAddr}, VoteThreads: 2})
 	var nodes []core.NodeConfig
 	for i, addr := range ours {
-		x.addOurs(addr, nil)
+		if x.down[addr] = sc.Alone; sc.Alone {
+			// What is made behind the relay's start fence could never be let out, and nobody else makes blocks.
+			x.w.At(7500*time.Millisecond, func() { x.down[addr] = false; x.addOurs(addr, nil) })
+		} else {
+			x.addOurs(addr, nil)
+		}
 		nodes = append(nodes, core.NodeConfig{Name: addr, Role: core.RoleProducer, Priority: -i, API: sc.Takeover == core.TakeoverAPI})
 	}
 	if !sc.OwnKeys {
 		x.add(simnet.Config{Name: "fin:1", Address: "fin:1", Finalizers: []string{ourProducer}})
 		nodes = append(nodes, core.NodeConfig{Name: "fin:1", Role: core.RoleFinalizer})
 	}
-	x.addRelay(schedule[0], nodes)
+	x.startRelay = func() { x.addRelay(schedule[0], nodes) }
+	x.startRelay()
 	x.w.Tap(func(now simnet.Instant, d simnet.Delivery) {
 		if d.From == relayAddr && d.To[:2] != "bp" && d.To[:3] != "fin" || d.To == observerAddr {
 			x.check.Feed(now.Wall, fmt.Sprintf("%s>%s/%d", d.From, d.To, d.Conn), d.Data)
@@ -172,6 +204,7 @@ func (x *leadWorld) add(c simnet.Config) {
 func (x *leadWorld) addOurs(addr string, st *simnet.State) {
 	c := simnet.Config{
 		Name: addr, Address: addr, Producers: []string{ourProducer}, EnableStaleProduction: st == nil,
+		PauseOnStartup:             x.sc.Alone && x.sc.Takeover == core.TakeoverAPI,
 		ProductionPauseVoteTimeout: x.sc.VoteTimeout, State: st, VoteThreads: 4, Chain: x.chain, Seed: x.sc.Seed,
 	}
 	if x.sc.OwnKeys {
@@ -216,7 +249,10 @@ func (x *leadWorld) addRelay(own p2pwire.Name, nodes []core.NodeConfig) {
 		Nodes: nodes, Takeover: core.TakeoverConfig{Mode: x.sc.Takeover, VoteTimeout: x.sc.VoteTimeout},
 	}
 	cfg.Seed[0] = byte(x.sc.Seed)
-	api := &producerAPI{w: x.w, addr: relayAddr, alive: func() bool { return true }, calls: map[string]*apiCalls{}}
+	x.starts++
+	cfg.Seed[1] = byte(x.starts)
+	api := &producerAPI{w: x.w, addr: relayAddr, calls: map[string]*apiCalls{}}
+	api.alive = func() bool { return x.relay == api.relay }
 	api.node = func(addr string) *simnet.Node {
 		if x.down[addr] {
 			return nil
@@ -244,12 +280,15 @@ func (x *leadWorld) transactions(at []string) {
 }
 
 func (x *leadWorld) lead() string {
+	if x.relay == nil {
+		return ""
+	}
 	return x.relay.Core().Snapshot(x.relay.now).Takeover.Lead
 }
 
 func (x *leadWorld) play(own p2pwire.Name) {
 	cycle := time.Duration(len(x.chain.Producers())) * p2pwire.RoundSlots * p2pwire.SlotDuration
-	x.w.Run(2 * cycle) // the schedule is known then
+	x.w.Run(max(2*cycle, 34*time.Second)) // the schedule is known then
 	first := x.chain.NextRound(ourProducer, p2pwire.SlotAt(x.w.Now().Wall)+4)
 	begin := time.Duration((first - 1).Time() - x.chain.GenesisTime())
 	early := time.Duration(0)
@@ -320,6 +359,15 @@ func (x *leadWorld) fault(f LeadFault) {
 			x.w.Heal(addr, relayAddr)
 			x.w.Heal(relayAddr, addr)
 		})
+	case RelayStall:
+		x.w.Pause(relayAddr)
+		later(func() { x.w.Resume(relayAddr) })
+	case RelayRestart:
+		x.relay = nil
+		x.w.Kill(relayAddr)
+		later(x.startRelay)
+	case LeadDrain:
+		x.w.Call(relayAddr, func(now simnet.Instant) { x.out.Orders = append(x.out.Orders, fmt.Sprint(x.relay.Drain(now, addr))) })
 	case LeadReset:
 		x.w.Reset(relayAddr, addr)
 	case LeadSlow:

@@ -328,6 +328,14 @@ func (r *Relay) pump() {
 	}
 }
 
+// Drain is the operator's command.
+func (r *Relay) Drain(now simnet.Instant, node string) error {
+	r.begin(now)
+	err := r.c.Drain(r.now, node, false)
+	r.pump()
+	return err
+}
+
 // ControlDone answers a call of a node's producer API.
 func (r *Relay) ControlDone(now simnet.Instant, q core.ControlRequest, err error) {
 	r.begin(now)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bprelay/relay/core"
 )
 
 // atLeast is a line of a schedule file that says how many own slots must be public, where the judge would let a lost
@@ -62,6 +64,29 @@ func TestSchedules(t *testing.T) {
 		t.Logf("seed %d: %d of %d own slots public", s, v.Public, v.Due)
 		for _, b := range v.Breaches {
 			t.Errorf("seed %d: %s (go run ./test/sim/simulate --seeds 1 --first %d)", s, b, s)
+		}
+	}
+}
+
+// TestLedSchedules plays worlds of every flavour in which one of our nodes leads, by leash and by API, under the
+// same faults as the others: relays die and stand still, clocks jump, peers are hostile.
+func TestLedSchedules(t *testing.T) {
+	t.Parallel()
+	for _, by := range []core.Takeover{core.TakeoverLeash, core.TakeoverAPI} {
+		var list []uint64
+		for s := range uint64(len(flavours)) {
+			list = append(list, 5_000_000+s)
+		}
+		for range 3 + *seeds {
+			list = append(list, rand.Uint64()>>32)
+		}
+		if *seed != 0 {
+			list = []uint64{*seed}
+		}
+		for _, s := range list {
+			for _, b := range Play(Generate(s).Led(by), nil).Breaches {
+				t.Errorf("%s, seed %d: %s (go run ./test/sim/simulate --takeover %s --seeds 1 --first %d)", by, s, b, by, s)
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ type Summary struct {
 	Mode        string `json:"takeover_in_force"`
 	Why         string `json:"takeover_why"`
 	Releases    int    `json:"releases"`     // nodes released because the lead failed
-	LeadChanges int    `json:"lead_changes"` // all of them, the first choice included
+	LeadChanges int    `json:"lead_changes"` // from one lead to another
 
 	// Of several relays. Takeovers counts how often another one than before became active; TakeoverMs is from
 	// the bytes the observer received.
