@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -126,7 +127,8 @@ const maxChances = 2
 // count: a node that names the block as its head, or one on it, has taken it.
 func (c *Core) lostOver(t *trial, s *session) bool {
 	took := t.block != nil && !t.mixed && s.tookBlock(c, t.block)
-	if chance := t.chance || took; chance && t.chances < maxChances {
+	rival := t.block != nil && t.block.payloads > 1
+	if chance := t.chance || took; chance && !rival && t.chances < maxChances {
 		t.chances, t.chance = t.chances+1, false
 		return false
 	}
@@ -359,7 +361,7 @@ func (c *Core) again(t trial) {
 		c.pool.release(t.frame)
 		t.frame = e.frame.retain()
 	}
-	if t.block != nil && t.kills > 0 && t.block.frame != nil {
+	if t.block != nil && t.kills+t.chances > 0 && t.block.frame != nil {
 		switch {
 		case t.block.survived && t.block.frame != t.frame:
 			c.blame(t) // other bytes proved good: these are what cost the link
@@ -374,6 +376,13 @@ func (c *Core) again(t trial) {
 	if !needed {
 		if t.block != nil && !slices.ContainsFunc(c.internal, func(n *session) bool { return !c.offRoot(n, t.block) }) {
 			c.pool.release(t.frame) // nobody can ever link it
+			return
+		}
+		if e := t.block; !e.survived && e.frame == t.frame && e.payloads > 1 && (t.kills > 0 || len(t.fled) > 0) {
+			// Who has the block has it by other bytes: these cost a link, and must not be what is handed on.
+			c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+			c.throwOut(t)
+			c.pool.release(t.frame)
 			return
 		}
 		if t.block.survived || t.block.frame == t.frame {
