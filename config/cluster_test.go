@@ -195,3 +195,31 @@ func TestClusterFiles(t *testing.T) {
 		t.Errorf("%v, %+v", err, c)
 	}
 }
+
+// A node beside the relay that is active as a rule should not lead, and both relays' files say so. Beside the
+// other one it may.
+func TestLeadBesideARelayOfThePair(t *testing.T) {
+	two := func(host, self string) string {
+		text := cluster("pair", listOf(memberA, memberB), "chain_id: "+strings.Repeat("ab", 32), "state_dir: /s")
+		text = strings.Replace(text, "  name: a\n", "  name: "+self+"\n  priority_member: a\n", 1)
+		i := strings.Index(text, "nodes:")
+		j := i + strings.Index(text[i:], "\n  -")
+		k := j + 1 + strings.Index(text[j+1:], "\n")
+		return text[:j] + "\n  - {name: n1, dial: '" + host + ":9876', priority: 1}\n  - {name: n2, dial: '10.0.0.9:9876'}" + text[k:]
+	}
+	for host, beside := range map[string]bool{"10.0.0.1": true, "10.0.0.2": false, "10.0.0.8": false} {
+		for _, self := range []string{"a", "b"} {
+			_, warnings, err := Parse("relay.yaml", []byte(two(host, self)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := false
+			for _, w := range warnings {
+				said = said || strings.Contains(w.Text, "n1 may lead and is on the host of a, the relay that is active as a rule")
+			}
+			if said != beside {
+				t.Errorf("n1 at %s, relay %s: %v", host, self, warnings)
+			}
+		}
+	}
+}

@@ -379,6 +379,8 @@ func TestWarnings(t *testing.T) {
 			`relay.yaml:6: nodes[1]: b is on the relay's host and may lead: when the host dies, both are gone. Give a node on another host a higher priority`},
 		{"lead at our address", nodes("  - {name: a, dial: '10.0.0.9:9876'}", "  - {name: b, dial: '10.0.0.2:9876'}", "listen: {network: '10.0.0.9:9800'}"), "",
 			`relay.yaml:5: nodes[0]: a is on the relay's host and may lead: when the host dies, both are gone. Give a node on another host a higher priority`},
+		{"vote timeout of a moment", nodes("  - {name: a, dial: '10.0.0.1:9876'}", "  - {name: b, dial: '10.0.0.2:9876'}", "vote_timeout: 600ms"), "",
+			`relay.yaml:7: vote_timeout: 600ms is short for a leash: the lead stops as well when the network's votes stay away for that long and about 1 s, as when a peer is restarted; 2s or more is safe, 6s is nodeos' default`},
 		{"public API", nodes("  - {name: a, dial: '10.0.0.1:9876', api: '203.0.113.7:8888'}"), "",
 			`relay.yaml:5: nodes[0].api: 203.0.113.7:8888 is a public address: whoever reaches it can stop the node; nodeos asks for no password`},
 		{"nobody votes", nodes("  - {name: a, dial: '10.0.0.1:9876', role: producer}"), "",

@@ -5,9 +5,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
+
+// leastVoteTimeout is below what a peer of the network may be away for without harm.
+const leastVoteTimeout = 2 * time.Second
 
 // checkTakeover looks at who may lead, and at what the chosen way needs of the nodes.
 func (d *decoder) checkTakeover(c *Config) {
@@ -33,6 +37,10 @@ func (d *decoder) checkTakeover(c *Config) {
 		return
 	}
 	led := c.Takeover != TakeoverRace
+	if leash := c.Takeover == TakeoverLeash || c.Takeover == TakeoverAuto; leash && producing > 1 && d.good("vote_timeout") && c.VoteTimeout < leastVoteTimeout {
+		d.warn("vote_timeout", "%s is short for a leash: the lead stops as well when the network's votes stay away for that long and about 1 s, "+
+			"as when a peer is restarted; 2s or more is safe, 6s is nodeos' default", formatDuration(c.VoteTimeout))
+	}
 	if producing == 1 && (c.Takeover == TakeoverLeash || c.Takeover == TakeoverAPI) {
 		d.warn("takeover", "%s has no effect: only one node produces, and nobody can take over from it", c.Takeover)
 	}
@@ -105,21 +113,49 @@ func (d *decoder) checkVoters(c *Config) {
 	}
 }
 
-// checkLeadHost warns of a node that may lead beside the relay: one dead host would take both.
+// checkLeadHost warns of a node that is to lead beside the relay that is to be active: one dead host would take both.
 func (d *decoder) checkLeadHost(c *Config) {
-	if !d.good("listen") {
+	if !d.good("listen", "cluster") {
 		return
 	}
 	best := c.bestPriority()
 	for i := range c.Nodes {
 		n := &c.Nodes[i]
-		if !n.Produces() || n.Priority != best || !c.besideRelay(n) {
+		if !n.Produces() || n.Priority != best {
 			continue
 		}
-		d.warn(fmt.Sprintf("nodes[%d]", i), "%s is on the relay's host and may lead: when the host dies, both are gone. "+
-			"Give a node on another host a higher priority", n.Name)
-		return
+		path := fmt.Sprintf("nodes[%d]", i)
+		switch p := c.Cluster.member(c.Cluster.PriorityMember); {
+		case c.Cluster.Mode == ClusterPair && p != nil:
+			if c.besideMember(n, p) {
+				d.warn(path, "%s may lead and is on the host of %s, the relay that is active as a rule: when the host dies, both are gone. "+
+					"Give a node on another host a higher priority, or make the other relay the priority_member", n.Name, p.Name)
+				return
+			}
+		case c.besideRelay(n):
+			d.warn(path, "%s is on the relay's host and may lead: when the host dies, both are gone. "+
+				"Give a node on another host a higher priority", n.Name)
+			return
+		}
 	}
+}
+
+// besideMember reports whether a node is on the host of a relay of the cluster, as far as the addresses tell.
+func (c *Config) besideMember(n *Node, m *ClusterMember) bool {
+	if m.Name == c.Cluster.Name && c.besideRelay(n) {
+		return true
+	}
+	hosts := slices.Clone(n.From)
+	if host, _, err := net.SplitHostPort(n.Dial); err == nil {
+		hosts = append(hosts, host)
+	}
+	for _, a := range []string{m.Link, m.Gossip, m.Admin} {
+		host, _, err := net.SplitHostPort(a)
+		if err == nil && slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, host) && !isLoopback(h) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkFailback wants somebody to go back to.

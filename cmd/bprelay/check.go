@@ -97,10 +97,24 @@ func takeoverText(cfg *config.Config) string {
 			text = "takeover: auto, without effect: only one node produces, and nobody can take over from it"
 		}
 	}
+	text += votesText(cfg)
 	if cfg.Takeover != config.TakeoverRace && producing > 1 && finalizers == 0 {
 		text += "\nrecommended: producers with the block signing key only, and a separate node of role finalizer, whose votes reach whoever leads"
 	}
 	return text
+}
+
+// votesText says what network peers that give no votes do to our nodes.
+func votesText(cfg *config.Config) string {
+	var ask []string
+	for _, p := range cfg.Network.Peers {
+		ask = append(ask, "bprelay probe "+p.Dial)
+	}
+	if len(ask) == 0 {
+		ask = []string{"bprelay probe HOST:PORT"}
+	}
+	return fmt.Sprintf("\nvotes: on a Savanna chain all our nodes stop about %s after the last vote from the network, in every mode. Peers without producer-name or "+
+		"vote-threads give none; look at each: %s", cfg.VoteTimeout+time.Second, strings.Join(ask, "; "))
 }
 
 // nodeosText shows the nodes' settings, one section for each.

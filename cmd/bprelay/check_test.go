@@ -21,7 +21,7 @@ func TestTakeoverText(t *testing.T) {
 		{"auto of one", base + "nodes: [{name: a, dial: '10.0.0.1:9876'}, {name: f, dial: '10.0.0.2:9876', role: finalizer}]\n", []string{"auto, without effect"}},
 		{"leash", two("") + "takeover: leash\n", []string{"takeover: leash, ", "Savanna chain only", recommended}},
 		{"api", two(", api: '10.0.0.#:8888'") + "takeover: api\n", []string{"takeover: api, ", "on any chain", recommended}},
-		{"race", two("") + "takeover: race\n", []string{"takeover: race, all nodes produce"}},
+		{"race", two("") + "takeover: race\n", []string{"takeover: race, all nodes produce", "all our nodes stop about 7s after the last vote", "bprelay probe p.example:9876"}},
 	} {
 		got := takeoverText(parse(t, c.text))
 		for _, want := range c.want {

@@ -106,7 +106,7 @@ func TestExplainErrors(t *testing.T) {
 		{"-c " + off + ".missing", exitUsage, "no such file"},
 		{"--admin nowhere", exitUsage, "--admin"},
 		{"--slot 0", exitUsage, "above 0"},
-		{"--slot x", exitUsage, "--slot"},
+		{"--slot x", exitUsage, "--slot takes a whole number from 0 on, not \"x\""},
 		{"--slot 1 --last", exitUsage, "slot"},
 		{"--last 0", exitUsage, "from 1 to 240"},
 		{"--last 241", exitUsage, "from 1 to 240"},

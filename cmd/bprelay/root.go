@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // execute runs one command line and returns the exit code.
@@ -30,8 +33,29 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetFlagErrorFunc(plainFlagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newRunCommand(), newCheckCommand(), newProbeCommand(), newStatusCommand(), newExplainCommand(),
 		newDrainCommand(), newUndrainCommand(), newLeadCommand(), newHandoverCommand(), newActiveCommand(), newHealthcheckCommand(), newClusterCommand(), newDemoCommand(), newDemoRelayCommand(), newVersionCommand())
 	return root
+}
+
+// plainFlagError says what a flag takes, without the words of the parser's.
+func plainFlagError(_ *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	want := ""
+	switch t := bad.GetFlag().Value.Type(); {
+	case strings.HasPrefix(t, "uint"):
+		want = "a whole number from 0 on"
+	case strings.HasPrefix(t, "int"):
+		want = "a whole number"
+	case t == "duration":
+		want = "a time with its unit, such as 30s or 1m30s"
+	default:
+		return err
+	}
+	return fmt.Errorf("--%s takes %s, not %q", bad.GetFlag().Name, want, bad.GetValue())
 }

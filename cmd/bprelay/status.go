@@ -113,7 +113,7 @@ func (s statusText) WriteText(w io.Writer) error {
 	}
 	put("head", "%s", blockText(st.PublicHead))
 	put("last own", "%s", blockText(st.LastClaimed))
-	put("own slots", "last %d: %s; since the start: %s", len(s.slots.Slots), outcomes(countSlots(s.slots.Slots)), outcomes(st.Stats.OwnSlots))
+	put("own slots", "last %d: %s; in rounds judged since the start: %s", len(s.slots.Slots), outcomes(countSlots(s.slots.Slots)), outcomes(st.Stats.OwnSlots))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func TestStatus(t *testing.T) {
 	want := `relay      v1.2, up 1h1m1s, ready
 head       305 by bpbeta, slot 1204 (00:10:02.0 UTC)
 last own   none
-own slots  last 3: 2 public, 1 lost; since the start: 120 public, 2 lost
+own slots  last 3: 2 public, 1 lost; in rounds judged since the start: 120 public, 2 lost
 ` + nodesText + `
 session      side      remote          state        head  round trip  queued
 node-a       internal  10.0.0.11:9876  ready        305   250µs       0

@@ -260,7 +260,7 @@ func (c *Core) Snapshot(now Instant) Status {
 		st.Sessions = append(st.Sessions, SessionStatus{
 			ID: s.id, Side: s.info.Side.String(), Name: s.Name(), Remote: s.info.Remote,
 			Dialled: s.info.Dialled, Ready: s.ready, PV: s.pv, Agent: s.agent, P2PAddress: s.address,
-			HeadNum: s.headNum, RootNum: s.rootNum, RTTNs: int64(s.rtt), OffsetNs: int64(s.offset),
+			HeadNum: c.knownHead(s), RootNum: s.rootNum, RTTNs: int64(s.rtt), OffsetNs: int64(s.offset),
 			QueuedBytes: s.pending(), Syncing: s.sync != nil,
 			Lead:  s.info.Side == Internal && s.Name() == c.lineage.lead,
 			Stats: s.stats,
@@ -274,6 +274,24 @@ func (c *Core) Snapshot(now Instant) Status {
 		return int(a.ID) - int(b.ID)
 	})
 	return st
+}
+
+// knownHead is the number of the newest block that the other end is known to have: it said so, sent it, or was sent it.
+func (c *Core) knownHead(s *session) uint32 {
+	if !s.ready {
+		return s.headNum
+	}
+	e := c.head
+	if t := c.lineage.tip; t != nil && (e == nil || t.num > e.num) {
+		e = t
+	}
+	for e != nil && e.num > s.headNum && !s.has(e) {
+		e = c.blocks.get(e.prev)
+	}
+	if e == nil {
+		return s.headNum
+	}
+	return max(s.headNum, e.num)
 }
 
 // alarm counts and tells something a human should look at.

@@ -175,6 +175,8 @@ func (s *Summary) WriteText(w io.Writer) error {
 		verdict = "BROKEN: " + strings.Join(s.Broken, "; ")
 	} else if s.SlotsDue == 0 {
 		verdict = "nothing to judge: none of our slots came in this time"
+	} else if s.Kill != KillNone && s.Kill != "" && s.Kills+s.RelayKills == 0 {
+		verdict = "every promise kept, but nothing was killed: it ran too short for that; see --duration"
 	}
 	put("verdict", "%s", verdict)
 	return t.Flush()

@@ -76,6 +76,10 @@ func TestSummary(t *testing.T) {
 			t.Errorf("the text lacks %q:\n%s", want, &text)
 		}
 	}
+	s.Kill = KillLeader
+	if text.Reset(); s.WriteText(&text) != nil || !strings.Contains(text.String(), "nothing was killed") {
+		t.Errorf("it was to kill, and did not:\n%s", &text)
+	}
 	raw, err := json.Marshal(&s)
 	if err != nil {
 		t.Fatal(err)
