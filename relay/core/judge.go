@@ -188,9 +188,9 @@ func (c *Core) lateLimit(slot p2pwire.Slot) int64 {
 const lateHope = 2 * p2pwire.SlotDuration
 
 // hopeful is until when (Mono) a block may turn out not to be too late, since it is not known whose the round at
-// its run's end is.
+// its run's end is. One that the network has sent is public whatever comes: there is nothing to wait for.
 func (c *Core) hopeful(e *block) time.Duration {
-	if (e.held && e.why != ReasonTooOld) || c.producerOf(c.runEnd(e.slot).Round()) != 0 {
+	if e.shown || (e.held && e.why != ReasonTooOld) || c.producerOf(c.runEnd(e.slot).Round()) != 0 {
 		return 0
 	}
 	return e.arrived + lateHope
