@@ -225,10 +225,10 @@ func (c *Core) serveNext() {
 	}
 }
 
-// childOf finds the block of the public chain right above b that we hold the bytes of, with all
-// above it.
+// childOf finds the block of the public chain right above b that may be handed out from here, with all
+// above it: a block of ours that is still judged may not, whatever builds on it.
 func (c *Core) childOf(b *block) *block {
-	for x := c.head; x != nil && x.frame != nil && x.num > b.num; x = c.blocks.get(x.prev) {
+	for x := c.head; x != nil && x.frame != nil && x.public && x.linked && x.num > b.num; x = c.blocks.get(x.prev) {
 		if x.prev == b.id {
 			return x
 		}
