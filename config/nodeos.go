@@ -106,7 +106,7 @@ func (c *Config) addProduction(n *Node, add func(reason string, settings ...stri
 			"and others when in doubt; without a relay, resume it by hand: POST /v1/producer/resume.",
 			"pause-on-startup = true")
 	} else {
-		add("Must not be set: only with takeover: api does the relay resume a node that starts paused.", "# pause-on-startup =")
+		add("Must not be set: the relay resumes a node that starts paused only where it has its API (nodes[].api).", "# pause-on-startup =")
 	}
 	add("Leave it off: a node that is behind or cut off would produce on a chain of its own.", "# enable-stale-production = false")
 }
