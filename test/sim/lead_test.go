@@ -13,6 +13,7 @@ import (
 // TestFaultsOfTheLead plays every kind of fault at a few moments, the tight ones around our first slots and
 // fresh ones; `go run ./test/sim/takeover` plays all of them.
 func TestFaultsOfTheLead(t *testing.T) {
+	long(t)
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	for _, x := range []struct {
@@ -61,6 +62,7 @@ func TestFaultsOfTheLead(t *testing.T) {
 // that nobody could be released for slot 0 because that is late; that the lead answers nothing shows before.
 // Its successor, which has not led before, is not late because its blocks vary as well.
 func TestLeadThatHangsBeforeOurRun(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for after := -600 * time.Millisecond; after <= -100*time.Millisecond; after += 100 * time.Millisecond {
 		for _, takeover := range []core.Takeover{core.TakeoverLeash, core.TakeoverAPI} {
@@ -108,6 +110,7 @@ func TestHeldNodesSignNothing(t *testing.T) {
 // TestDrainCostsNothing: planned maintenance of the lead loses nothing and forks nothing, whatever the way to take
 // over, and however close our rounds are. Only one node signs each block.
 func TestDrainCostsNothing(t *testing.T) {
+	long(t)
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
 	for _, x := range []struct {
@@ -143,6 +146,7 @@ func TestDrainCostsNothing(t *testing.T) {
 // because the relay did not look. The last slots before the next producer's are another matter: what leaves
 // behind their timestamp comes too late.
 func TestRelayFaults(t *testing.T) {
+	long(t)
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))
 	for _, x := range []struct {
@@ -187,4 +191,12 @@ func violations(o *LeadOutcome) (n int) {
 		}
 	}
 	return n
+}
+
+// long leaves a test out where the race detector makes it ten times as long (-short): a world is one goroutine.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: many worlds")
+	}
 }
