@@ -22,7 +22,7 @@ var claims = []Mutant{
 			{claim, `m.book.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)`, `m.book.Claim(uint64(cl.Producer), cl.ID.Num(), cl.ID)`},
 			{claim, `c.claims.Get(uint64(cl.Producer), uint32(cl.Slot))`, `c.claims.Get(uint64(cl.Producer), cl.ID.Num())`},
 			{claim, `granted(c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID))`, `granted(c.claims.Claim(uint64(cl.Producer), cl.ID.Num(), cl.ID))`},
-			{claim, `r := c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id)`, `r := c.claims.Claim(uint64(e.producer), e.num, e.id)`},
+			{claim, `r := c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)`, `r := c.claims.Claim(uint64(cl.Producer), cl.ID.Num(), cl.ID)`},
 			{claim, `switch c.claims.Claim(uint64(e.producer), uint32(e.slot), e.id) {`, `switch c.claims.Claim(uint64(e.producer), e.num, e.id) {`},
 			{serve, `c.claims.Get(uint64(b.producer), uint32(b.slot))`, `c.claims.Get(uint64(b.producer), b.num)`},
 		},
@@ -46,7 +46,7 @@ var claims = []Mutant{
 	},
 	{
 		Name: "claims forgotten on restart", Rule: "a journal's claims hold after a restart",
-		Edits: []Edit{{read, "if !l.Claim(Claim{", "if false && !l.Claim(Claim{"}},
+		Edits: []Edit{{read, "if !l.Claim(c) {", "if false && !l.Claim(c) {"}},
 	},
 	{
 		Name: "journal trusted with a torn tail", Rule: "only a complete journal lifts the start fence",
