@@ -366,3 +366,35 @@ func TestHandshakeThatCrossedOurBlock(t *testing.T) {
 	r.run(20 * time.Millisecond)
 	p.want(x, x)
 }
+
+// What the network builds on a block that was kept inside shows that it had left, before the relay was started. The
+// node that made it has it, and needs its bytes from nobody to go on with the network.
+func TestNetworkBuildsOnWhatWasKeptInside(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		r, n, a, head := lone(t)
+		x := makeBlock(head, base+11, ourName)
+		y := makeBlock(x, base+15, otherName)
+		for at := base; at < base+16; at++ {
+			r.until(at, 0)
+			n.alive()
+			a.alive()
+		}
+		if early { // it comes while that is held
+			a.send(x.frame)
+			n.send(y.frame)
+			r.run(2 * time.Second)
+		} else {
+			a.send(x.frame)
+			r.run(2 * time.Second)
+			n.send(y.frame)
+		}
+		if r.withheld(core.ReasonTooOld) != 1 {
+			t.Fatalf("%v: %d blocks were too old, want 1", early, r.withheld(core.ReasonTooOld))
+		}
+		n.want()
+		r.run(2 * survive)
+		if !a.has(y.frame) {
+			t.Errorf("%v: the node is not given what the network built on its block", early)
+		}
+	}
+}
