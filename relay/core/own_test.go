@@ -398,3 +398,31 @@ func TestNetworkBuildsOnWhatWasKeptInside(t *testing.T) {
 		}
 	}
 }
+
+// What stands below what is irreversible to the network links to nothing there, although it builds on the public head
+// as far as that is known. It takes no slot.
+func TestCandidateBelowTheNetworksRoot(t *testing.T) {
+	for name, opts := range map[string][]blockOption{"legacy": nil, "savanna": {savanna(99)}} {
+		t.Run(name, func(t *testing.T) {
+			r, n, a, head := lone(t, opts...)
+			x := makeBlock(head, base-2, otherName, append(opts, mark(3))...)
+			y := makeBlock(x, base-1, otherName, savanna(x.id.Num()))
+			n.handshake(x, y)
+			r.until(base, early(base))
+			a.send(makeBlock(head, base, ourName, opts...).frame)
+			r.run(2 * survive)
+			n.want()
+			if opts != nil {
+				n.send(x.frame, y.frame)
+				a.handshake(x, y)
+				r.run(2 * survive)
+			}
+			r.until(base+12, -time.Second)
+			n.want()
+			if st := r.c.Snapshot(r.now).Stats; st.OwnForwarded != 0 || r.withheld(core.ReasonBelowLIB)+r.withheld(core.ReasonUnknownParent) != 1 {
+				t.Errorf("let out %d, withheld below the root %d, without a known parent %d; want 0 and one of them",
+					st.OwnForwarded, r.withheld(core.ReasonBelowLIB), r.withheld(core.ReasonUnknownParent))
+			}
+		})
+	}
+}
