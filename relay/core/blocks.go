@@ -328,10 +328,12 @@ func (c *Core) vouch(b *block, by *lanes) {
 }
 
 // link sets a public block's linked flag when its parent has it, or one of our nodes named it, and
-// passes it on to the children that waited. Each newly linked block is handed to then.
+// passes it on to the children that waited. Each newly linked block is handed to then. What the network has
+// built on a block of ours that was kept inside is linked, too: that left before this relay was started, and
+// the node that made it has it.
 func (c *Core) link(b *block, then func(*block)) {
 	p := c.blocks.get(b.prev)
-	if b.linked || !(b.taken || b.base || (p != nil && p.linked)) {
+	if b.linked || !(b.taken || b.base || (p != nil && (p.linked || p.withheld && b.source != 0))) {
 		return
 	}
 	if b.counted {

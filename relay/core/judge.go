@@ -112,12 +112,14 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 		return c.orGiveUp(e, ReasonUnknownParent)
 	case c.head == nil:
 		return actForward, ReasonClaimed
-	case p == c.head:
+	case p == c.head && !c.belowRoots(e):
 		return actForward, ReasonClaimed
 	case p == nil || !p.public:
 		return c.orGiveUp(e, ReasonUnknownParent)
 	case p.num < c.lib() || c.outvoted(p, c.head):
 		return actWithhold, ReasonBelowLIB
+	case c.belowRoots(e):
+		return c.orGiveUp(e, ReasonUnknownParent) // the head is not yet what the network is at
 	case p.num+p2pwire.RoundSlots <= c.head.num:
 		// A whole round behind: not even a full run on it could become the best branch.
 		return actWithhold, ReasonOlderParent
@@ -133,6 +135,22 @@ func (c *Core) judgeParent(e, p *block, claimed bool) (action, Reason) {
 func (c *Core) missedBefore(e *block) bool {
 	begin := e.slot - p2pwire.Slot(e.slot.Index()) - p2pwire.RoundSlots
 	return e.slot > c.fenceSlot(e.producer) && begin.Time()-int64(c.cfg.MaxFuture) < c.startWall()
+}
+
+// belowRoots tells whether a candidate stands at or below what is irreversible to every peer that was chosen by
+// configuration: they have another block there, or this very one; neither is known yet. It is nothing they link.
+func (c *Core) belowRoots(e *block) bool {
+	below := false
+	for _, s := range c.network {
+		if !s.info.Dialled || s.closing || s.kind == p2pwire.KindTransactions {
+			continue
+		}
+		if e.num > s.rootNum || e.has.has(s.lane) {
+			return false
+		}
+		below = true
+	}
+	return below
 }
 
 // aboveAll tells whether a candidate builds on a block that is above all that the network has named.

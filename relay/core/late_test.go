@@ -349,3 +349,36 @@ func TestLastBlockMadeWithoutALink(t *testing.T) {
 		n.want(last)
 	}
 }
+
+// A chain whose only producer is ours, or that has several and all are: after it came once more, the schedule is
+// known. What a node made before it stopped for want of votes goes out however late it comes.
+func TestLateBlocksOfASoleProducer(t *testing.T) {
+	second := name("bpcharlie")
+	for rounds, names := range map[p2pwire.Slot][]p2pwire.Name{1: {ourName}, 2: {ourName, second}} {
+		r, n, a, _, head := warmWith(t, func(c *core.Config) { c.Producers = append(c.Producers, core.Producer{Name: second}) }, 0)
+		slot := base
+		push := func() blk {
+			head = makeBlock(head, slot, names[slot.Round()%uint32(rounds)])
+			a.send(head.frame)
+			slot++
+			return head
+		}
+		for slot < base+rounds*p2pwire.RoundSlots+2 {
+			r.until(slot, early(slot))
+			push()
+			n.alive()
+		}
+		n.clear()
+		from := slot
+		for at := from; at < from+36; at++ {
+			r.until(at, 0)
+			n.alive()
+			a.alive()
+		}
+		var late []blk
+		for slot < from+6 {
+			late = append(late, push())
+		}
+		n.want(late...)
+	}
+}

@@ -274,6 +274,11 @@ func (c *Core) withhold(e *block, s *session, why Reason) {
 	c.votes.withheld(c, e)
 	c.noteBlock(EventWithheld, why, s, e)
 	c.overtaken(e)
+	for i := 0; i < c.blocks.n && c.boot.orphans > 0; i++ {
+		if x := c.blocks.at(i); x.counted && x.prev == e.id && !x.taken {
+			c.link(x, c.linkedBlock) // what the network has built on it waited for what becomes of it
+		}
+	}
 	c.lineage.recheck = c.lineage.recheck || len(c.held) > 0
 }
 

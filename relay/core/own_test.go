@@ -366,3 +366,63 @@ func TestHandshakeThatCrossedOurBlock(t *testing.T) {
 	r.run(20 * time.Millisecond)
 	p.want(x, x)
 }
+
+// What the network builds on a block that was kept inside shows that it had left, before the relay was started. The
+// node that made it has it, and needs its bytes from nobody to go on with the network.
+func TestNetworkBuildsOnWhatWasKeptInside(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		r, n, a, head := lone(t)
+		x := makeBlock(head, base+11, ourName)
+		y := makeBlock(x, base+15, otherName)
+		for at := base; at < base+16; at++ {
+			r.until(at, 0)
+			n.alive()
+			a.alive()
+		}
+		if early { // it comes while that is held
+			a.send(x.frame)
+			n.send(y.frame)
+			r.run(2 * time.Second)
+		} else {
+			a.send(x.frame)
+			r.run(2 * time.Second)
+			n.send(y.frame)
+		}
+		if r.withheld(core.ReasonTooOld) != 1 {
+			t.Fatalf("%v: %d blocks were too old, want 1", early, r.withheld(core.ReasonTooOld))
+		}
+		n.want()
+		r.run(2 * survive)
+		if !a.has(y.frame) {
+			t.Errorf("%v: the node is not given what the network built on its block", early)
+		}
+	}
+}
+
+// What stands below what is irreversible to the network links to nothing there, although it builds on the public head
+// as far as that is known. It takes no slot.
+func TestCandidateBelowTheNetworksRoot(t *testing.T) {
+	for name, opts := range map[string][]blockOption{"legacy": nil, "savanna": {savanna(99)}} {
+		t.Run(name, func(t *testing.T) {
+			r, n, a, head := lone(t, opts...)
+			x := makeBlock(head, base-2, otherName, append(opts, mark(3))...)
+			y := makeBlock(x, base-1, otherName, savanna(x.id.Num()))
+			n.handshake(x, y)
+			r.until(base, early(base))
+			a.send(makeBlock(head, base, ourName, opts...).frame)
+			r.run(2 * survive)
+			n.want()
+			if opts != nil {
+				n.send(x.frame, y.frame)
+				a.handshake(x, y)
+				r.run(2 * survive)
+			}
+			r.until(base+12, -time.Second)
+			n.want()
+			if st := r.c.Snapshot(r.now).Stats; st.OwnForwarded != 0 || r.withheld(core.ReasonBelowLIB)+r.withheld(core.ReasonUnknownParent) != 1 {
+				t.Errorf("let out %d, withheld below the root %d, without a known parent %d; want 0 and one of them",
+					st.OwnForwarded, r.withheld(core.ReasonBelowLIB), r.withheld(core.ReasonUnknownParent))
+			}
+		})
+	}
+}

@@ -173,7 +173,7 @@ func (c *Core) roundPublic(e *block) {
 		if p == nil || !p.public || p.producer != r.producer {
 			continue
 		}
-		if d == b.gap {
+		if d == b.gap || c.allOurs(number-d, number) {
 			b.period = d
 		}
 		b.gap = d
@@ -184,6 +184,17 @@ func (c *Core) roundPublic(e *block) {
 			c.expectRound(p.number+b.period, p.producer)
 		}
 	}
+}
+
+// allOurs tells whether blocks of ours are public of all rounds from one to another. A producer has one place in
+// the schedule: when it comes again behind rounds that are all known, that is the whole of it.
+func (c *Core) allOurs(from, to uint32) bool {
+	for n := from; n <= to; n++ {
+		if r := c.slots.rounds.known(n); r == nil || !r.public || c.own[r.producer] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // contradicted drops what was learned of the schedule when a round shows that it has changed.

@@ -26,6 +26,7 @@ type ledger struct {
 	forged     map[p2pwire.ID]p2pwire.Slot             // own blocks another instance signed
 	foreign    map[p2pwire.Slot]taken                  // own slots for which the relay was shown one of those
 	starts     []relayStart
+	roots      []root // what public nodes named as irreversible
 	trx        int
 	linksLost  int
 	votesSeen  map[[32]byte]time.Duration // votes the network got, by payload, and when they had left
@@ -64,6 +65,12 @@ type arrival struct {
 type relayStart struct {
 	at, fenced time.Duration
 	voted      map[[32]byte]p2pwire.Slot
+}
+
+// root is the number of what was irreversible to a public node, when the relay was told.
+type root struct {
+	num uint32
+	at  time.Duration
 }
 
 // shown is a block that a node of ours named, voted for or made, when the relay was told.
@@ -216,6 +223,9 @@ func (x *play) read(now core.Instant, remote string, conn simnet.ConnID, chunk [
 	x.ledger.frames(">"+stream(from, conn), chunk, func(f p2pwire.Frame) {
 		if h, err := p2pwire.DecodeHandshake(f.Body()); f.Type() == p2pwire.TypeHandshake && err == nil {
 			x.check.Root(stream(from, conn), h.RootNum)
+			if slices.Contains(x.public(), from) {
+				x.ledger.roots = append(x.ledger.roots, root{h.RootNum, now.Mono})
+			}
 			x.shows(now, from, h.HeadID)
 		}
 		switch f.Type() {

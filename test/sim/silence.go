@@ -56,6 +56,8 @@ func (x *play) unsaved(c *candidate) string {
 		return "the end"
 	case x.overtaken(c):
 		return "the network went on while its claim was written"
+	case x.pastBefore(c):
+		return "it was below what the network named as irreversible when the relay first reached it"
 	case x.builtOver(c):
 		return "the next producer had begun on its parent"
 	case x.filled(c):
@@ -144,6 +146,18 @@ func (x *play) overtaken(c *candidate) bool {
 	return slices.ContainsFunc(x.ledger.fresh, func(a *arrival) bool {
 		return x.s.Journal > 0 && a.slot > c.slot && a.at <= c.at+2*x.s.Journal+10*time.Millisecond
 	})
+}
+
+// pastBefore tells whether a candidate came before the relay had heard from the network since its start, and what that
+// named as irreversible then was as high: there it links to nothing.
+func (x *play) pastBefore(c *candidate) bool {
+	start := x.relayStart(c.at).at
+	for _, r := range x.ledger.roots {
+		if r.at >= start {
+			return r.at >= c.at && r.num >= c.num
+		}
+	}
+	return false
 }
 
 // builtOver tells whether another producer's block for a later slot, of which the time had begun, was
