@@ -2,7 +2,6 @@ package core
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ func (c *Core) refute(t trial) {
 		return
 	}
 	c.stats.Dropped[ReasonRejected]++
-	c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+	c.window.Forget(t.digest())
 	if src := c.sessions[t.source]; src != nil {
 		src.proven = false
 		if c.since(src.refutedAt) > time.Minute {
@@ -46,7 +45,7 @@ func (c *Core) blame(t trial) {
 	c.stats.Dropped[ReasonHarmful]++
 	var digest [32]byte
 	if t.block != nil {
-		digest = sha256.Sum256(p2pwire.Frame(t.frame.b).Payload())
+		digest = t.digest()
 	}
 	second := t.block != nil && c.harmful.Contains(c.now.Mono, digest)
 	if src := c.sessions[t.source]; src != nil && !second {

@@ -40,6 +40,9 @@ type trial struct {
 	solo     bool
 }
 
+// digest is the identity of the payload on trial.
+func (t *trial) digest() [sha256.Size]byte { return sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()) }
+
 type canaries struct {
 	running   []trial // by at
 	done      []trial // scratch of canaryDue
@@ -315,7 +318,7 @@ func (c *Core) survived(t trial) {
 		}
 		e.survived = true
 		if c.harmful.Len() > 0 {
-			c.harmful.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload())) // it was tried once more
+			c.harmful.Forget(t.digest()) // it was tried once more
 		}
 		c.learnKey(e)
 		if e.withheld {

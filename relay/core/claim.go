@@ -135,16 +135,23 @@ func granted(r dedup.Result) bool { return r == dedup.Claimed || r == dedup.Same
 // concede gives a slot to a block of ours that the network has from elsewhere.
 func (c *Core) concede(e *block) dedup.Result {
 	cl := e.claim()
-	r := c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)
-	if r == dedup.Taken && c.overrule(cl) {
-		r = dedup.Claimed // another relay let it out
-	}
-	switch r {
-	case dedup.Same:
-		c.confirm(cl)
-	case dedup.Claimed:
+	r := c.bookOutside(cl)
+	if r == dedup.Claimed {
 		cl.Foreign = true
 		c.claimer.Claim(c.now, cl) // nothing waits for the answer
+	}
+	return r
+}
+
+// bookOutside puts a claim into the book that was made elsewhere: by another relay, or by whoever showed its block.
+// It replaces a claim from an earlier life that nobody confirmed, and confirms one of the same block.
+func (c *Core) bookOutside(cl Claim) dedup.Result {
+	r := c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)
+	switch {
+	case r == dedup.Same:
+		c.confirm(cl)
+	case r == dedup.Taken && c.overrule(cl):
+		return dedup.Claimed
 	}
 	return r
 }

@@ -207,17 +207,11 @@ func (c *Core) ClusterAlarm(now Instant, why Reason, cl Claim, detail string) {
 func (c *Core) Adopt(now Instant, cl Claim) (held bool, err error) {
 	c.enter(now)
 	defer c.settle()
-	r := c.claims.Claim(uint64(cl.Producer), uint32(cl.Slot), cl.ID)
-	if r == dedup.Taken && c.overrule(cl) {
-		r = dedup.Claimed
-	}
-	switch r {
+	switch c.bookOutside(cl) {
 	case dedup.BelowFloor:
 		return false, nil
 	case dedup.Claimed:
 		c.record(cl)
-	case dedup.Same:
-		c.confirm(cl)
 	case dedup.Taken:
 		id, _ := c.claims.Get(uint64(cl.Producer), uint32(cl.Slot))
 		mine := p2pwire.ID(id)

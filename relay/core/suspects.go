@@ -2,7 +2,6 @@ package core
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -380,7 +379,7 @@ func (c *Core) again(t trial) {
 		}
 		if e := t.block; !e.survived && e.frame == t.frame && e.payloads > 1 && (t.kills > 0 || len(t.fled) > 0) {
 			// Who has the block has it by other bytes: these cost a link, and must not be what is handed on.
-			c.window.Forget(sha256.Sum256(p2pwire.Frame(t.frame.b).Payload()))
+			c.window.Forget(t.digest())
 			c.throwOut(t)
 			c.pool.release(t.frame)
 			return

@@ -275,18 +275,7 @@ func (x *pairWorld) addRelay(addr string) {
 }
 
 func (x *pairWorld) transactions(at []string) {
-	n := 0
-	var push func()
-	push = func() {
-		n++
-		addr := at[x.rng.IntN(len(at))]
-		if !x.down[addr] {
-			frame, _ := x.chain.Transaction(uint64(n), uint32(x.w.Now().Wall/1e9)+30)
-			x.w.Call(addr, func(now simnet.Instant) { x.nodes[addr].PushTransaction(now, frame) })
-		}
-		x.w.At(x.w.Now().Mono+x.sc.Trx, push)
-	}
-	x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+	pushTo(x.w, x.rng, x.chain, x.sc.Trx, at, x.nodes, func(addr string) bool { return x.down[addr] })
 }
 
 // active is the address of the relay that is active with the highest epoch, and of the other one.

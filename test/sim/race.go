@@ -211,18 +211,7 @@ func (x *world) addRelay() {
 
 // transactions pushes one at a random node every Trx.
 func (x *world) transactions(at []string) {
-	n := 0
-	var push func()
-	push = func() {
-		n++
-		addr := at[x.rng.IntN(len(at))]
-		if x.down[addr] == nil {
-			frame, _ := x.chain.Transaction(uint64(n), uint32(x.w.Now().Wall/1e9)+30)
-			x.w.Call(addr, func(now simnet.Instant) { x.nodes[addr].PushTransaction(now, frame) })
-		}
-		x.w.At(x.w.Now().Mono+x.sc.Trx, push)
-	}
-	x.w.At(x.w.Now().Mono+x.sc.Trx, push)
+	pushTo(x.w, x.rng, x.chain, x.sc.Trx, at, x.nodes, func(addr string) bool { return x.down[addr] != nil })
 }
 
 // plan spreads random faults over the time to come.
